@@ -348,8 +348,8 @@ pub struct Deliver {
     #[arg(long, value_name = "URL", env = "BULKD_RELAY", hide_env_values = true)]
     pub from: String,
 
-    /// The file whose messages to deliver: the 12 hex digits in the name of its stream. Without it, there has to be one
-    /// alone.
+    /// The file whose messages to deliver: the 12 hex digits in the name of its stream. Without it, there must be only
+    /// one.
     #[arg(long, value_name = "TAG")]
     pub tag: Option<String>,
 
@@ -371,12 +371,13 @@ pub struct Deliver {
     #[arg(value_parser = DeliverRate::parse)]
     pub rates: Vec<DeliverRate>,
 
-    /// End after so many failures one after the other, and leave what was taken to others.
+    /// Give a channel up after so many failures one after the other, and leave what was taken of it to others; end once no
+    /// other channel is at work.
     #[arg(long = "deliver-errors", value_name = "N", env = "BULKD_DELIVER_ERRORS", default_value_t = DELIVER_ERRORS)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub errors: u32,
 
-    /// What this sender is called in Redis, where no two may have one name [default: made of host and process].
+    /// What this sender is called in Redis, where names must be unique [default: made of host and process].
     #[arg(long, value_name = "NAME", value_parser = sender)]
     pub name: Option<String>,
 
@@ -384,7 +385,7 @@ pub struct Deliver {
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub tries: u32,
 
-    /// Take over what another sender has, once it has not moved for so long. Longer than any message takes to be sent.
+    /// Take over what another sender has, once nothing was heard of it for so long. A sender is heard of while it sends, too.
     #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = claim_span)]
     pub claim_after: Duration,
 

@@ -14,6 +14,7 @@ use bulkd::cli::{Backup, Ca, Cli, Command, Deliver, Restore, Serve};
 use bulkd::deliver::command;
 use bulkd::error::{Error, Result};
 use bulkd::logging::{self, Logging};
+use bulkd::model::deliver_target::{DeliverTo, Target};
 use bulkd::output::{LineOutput, megabytes};
 use bulkd::{demo, doctor, promote, ready, store, tls};
 
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
 
 fn serve(flags: Serve) -> Result<ExitCode> {
     let logging = Logging::start(&flags.log, flags.log_format)?;
-    let output = output()?;
+    let output = said_beside(&flags.deliver)?;
     let served = serve_logged(flags, &output);
     if let Err(error) = &served {
         logging.print(error);
@@ -68,7 +69,7 @@ fn serve(flags: Serve) -> Result<ExitCode> {
 /// Delivers for a daemon that relays, until it is told to stop.
 fn deliver(flags: Deliver) -> Result<ExitCode> {
     let logging = Logging::start(&flags.log, flags.log_format)?;
-    let output = output()?;
+    let output = said_beside(&flags.to)?;
     let Deliver { from, tag, to, rates, errors, name, tries, claim_after, .. } = flags;
     let delivered = until_stopped(|stopped| {
         command::run(command::Flags { from, tag, to, rates, errors, name, tries, claim_after }, &output, stopped)
@@ -99,8 +100,20 @@ fn until_stopped(run: impl FnOnce(&Receiver<()>) -> Result<()>) -> Result<()> {
 
 /// Standard output.
 fn output() -> Result<LineOutput> {
-    LineOutput::start("output", std::io::stdout(), logging::dropped_lines)
+    lines(std::io::stdout())
+}
+
+fn lines(out: impl Write + Send + 'static) -> Result<LineOutput> {
+    LineOutput::start("output", out, logging::dropped_lines)
         .map_err(|error| Error::startup(format!("no thread can be started: {error}")))
+}
+
+/// Where a process says what it does: on standard output, unless messages are delivered there.
+fn said_beside(deliver: &[DeliverTo]) -> Result<LineOutput> {
+    match deliver.iter().any(|it| it.target == Target::Output) {
+        true => lines(std::io::stderr()),
+        false => output(),
+    }
 }
 
 fn serve_logged(flags: Serve, output: &LineOutput) -> Result<()> {

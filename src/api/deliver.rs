@@ -70,6 +70,7 @@ fn item(db: &Db<'_>, route: &Route, relay: Option<&Stats>) -> Result<Value> {
             "error": it.error,
         })
     });
+    let resting = route.resting().filter(|rest| rest.until > db.now() && row.paused_at.is_none());
     let mut item = json!({
         "channel": row.route,
         "target": route.target,
@@ -81,6 +82,8 @@ fn item(db: &Db<'_>, route: &Route, relay: Option<&Stats>) -> Result<Value> {
         "paused": row.paused_at.is_some(),
         "paused_at": row.paused_at,
         "paused_reason": row.paused_reason,
+        "resting_until": resting.as_ref().map(|rest| rest.until.millis()),
+        "resting_reason": resting.as_ref().map(|rest| rest.reason.as_str()),
     });
     if let (Some(relay), Some(members)) = (relay, item.as_object_mut()) {
         members.insert("relay".to_owned(), relay);

@@ -45,7 +45,7 @@ pub struct Settings {
     pub name: String,
     /// How often a message is tried.
     pub tries: u32,
-    /// Failures one after the other that end it.
+    /// Failures one after the other with which a channel is given up.
     pub errors: u32,
     /// Whoever has not moved for so long has lost what it has.
     pub claim_after: Duration,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::envelope::{Envelope, Envelopes, Parts, Read};
 use super::rate::Rate;
-use super::route::Route;
+use super::refused_keys::RefusedKeys;
+use super::route::{Resting, Route};
 use super::sender::{Outcome, Retry, Sender};
-use crate::clock::Timestamp;
 use crate::error::{Result, shown_up_to};
 use crate::follow::{self, Next};
 use crate::model::message_status::Reason;
@@ -27,6 +27,8 @@ const PAGE_BYTES: usize = 8 * 1024 * 1024;
 /// as long after each, up to [`LONGEST_REST`].
 const SHORTEST_REST: Duration = Duration::from_millis(10);
 const LONGEST_REST: Duration = Duration::from_millis(250);
+/// A message whose key was refused comes so much later than the channel goes on.
+const PUT_OFF_MILLIS: i64 = 1_000;
 /// Characters of an error that are kept.
 const ERROR_CHARS: usize = 500;
 
@@ -52,29 +54,11 @@ struct Follower<'a> {
     /// What the last of them was.
     last_error: String,
     rest: Duration,
-    /// The target has asked to be left alone until then.
-    resting_until: Option<Until>,
-    /// By how much the clock had been set back when the rows were last looked through for what that has moved away.
+    keys: RefusedKeys<DeliveryEntry>,
+    /// By how much the clock had been set back by which [`Resting::until`] is.
+    rest_set_back_millis: i64,
+    /// By how much the clock had been set back when the rows were last looked through for what has moved away.
     set_back_millis: i64,
-}
-
-/// A moment that comes after its span also if the clock is set back meanwhile.
-#[derive(Clone, Copy)]
-struct Until {
-    at: Timestamp,
-    set_back_millis: i64,
-}
-
-impl Until {
-    fn after(store: &Store, millis: i64) -> Self {
-        let clock = store.clock_reading();
-        Until { at: clock.now.after(millis), set_back_millis: clock.set_back_millis }
-    }
-
-    /// By the clock as it goes now.
-    fn at(self, store: &Store) -> Timestamp {
-        self.at.after(self.set_back_millis - store.set_back_millis())
-    }
 }
 
 /// Delivers until all stops.
@@ -89,7 +73,8 @@ pub fn follow(store: &Store, route: &Route, job: Job, is_stopping: impl Fn() -> 
         failures: 0,
         last_error: String::new(),
         rest: SHORTEST_REST,
-        resting_until: None,
+        keys: RefusedKeys::new(),
+        rest_set_back_millis: store.set_back_millis(),
         set_back_millis: store.set_back_before_millis(),
     };
     let trouble = format!("--deliver {} cannot go on", route.name);
@@ -103,14 +88,14 @@ impl Follower<'_> {
         self.settle()?;
         if self.is_paused()? {
             self.failures = 0;
-            self.resting_until = None;
+            self.route.set_resting(None);
             return Ok(Next::Wait);
         }
         let now = self.store.now();
-        if let Some(until) = self.resting_until.map(|it| it.at(self.store)).filter(|until| *until > now) {
+        if let Some(until) = self.route.resting().map(|rest| rest.until).filter(|until| *until > now) {
             return Ok(Next::WaitUntil(until));
         }
-        self.resting_until = None;
+        self.route.set_resting(None);
         if let Some(at) = self.rate.not_before(now) {
             return Ok(Next::WaitUntil(at));
         }
@@ -188,21 +173,31 @@ impl Follower<'_> {
                     reference.as_deref().unwrap_or("nameless")
                 );
                 (self.failures, self.rest) = (0, SHORTEST_REST);
+                self.keys.accepted();
+                self.keys.forget(&entry.entry);
                 self.unsettled.push((entry.entry, Attempt::Delivered));
                 return true;
             }
             Outcome::Refused { reason, error, retry } => (reason, shown_up_to(&error, ERROR_CHARS).to_string(), retry),
         };
+        let key_rest = if retry == Retry::Unauthorized { self.keys.refused(entry.entry) } else { None };
         let wait = RETRY_SECONDS.get(entry.attempts).map(|seconds| seconds * 1_000);
         let attempt = match (retry, wait) {
+            // No try of the message: others are tried before it when the channel goes on.
+            (Retry::Unauthorized, _) if key_rest.is_some() => {
+                let rest = key_rest.unwrap_or_default();
+                let name = &self.route.name;
+                log::error!("--deliver {name}: it rests for {} s, for its key is refused: {error}", rest.as_secs());
+                let millis = self.rest_for(rest, format!("its key is refused: {error}"));
+                Attempt::PutOff { error: error.clone(), after_millis: millis.saturating_add(PUT_OFF_MILLIS) }
+            }
+            (Retry::Unauthorized, Some(wait)) => Attempt::Retry { error: error.clone(), after_millis: wait },
             (Retry::After(named), Some(wait)) => {
-                let named = named.map(|it| i64::try_from(it.as_millis()).unwrap_or(i64::MAX));
-                if let Some(named) = named {
-                    self.resting_until = Some(Until::after(self.store, named));
-                }
-                Attempt::Retry { error: error.clone(), after_millis: named.unwrap_or_default().max(wait) }
+                let named = named.map_or(0, |rest| self.rest_for(rest, format!("its target asks for it: {error}")));
+                Attempt::Retry { error: error.clone(), after_millis: named.max(wait) }
             }
             _ => {
+                self.keys.forget(&entry.entry);
                 log::warn!("--deliver {}: {} is given up: {error}", self.route.name, envelope.id);
                 Attempt::GivenUp { reason, error: error.clone() }
             }
@@ -212,6 +207,15 @@ impl Follower<'_> {
         self.last_error = error;
         self.unsettled.push((entry.entry, attempt));
         false
+    }
+
+    /// Has the channel rest so long from now. Returns the span in milliseconds.
+    fn rest_for(&mut self, span: Duration, reason: String) -> i64 {
+        let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let clock = self.store.clock_reading();
+        self.rest_set_back_millis = clock.set_back_millis;
+        self.route.set_resting(Some(Resting { until: clock.now.after(millis), reason }));
+        millis
     }
 
     /// Writes down what came of attempts, and that the channel pauses, if it is to.
@@ -254,6 +258,11 @@ impl Follower<'_> {
     /// Has messages wait for their next attempt as long as they should, also when the clock is set back.
     fn keep_waits(&mut self) -> Result<()> {
         let (known, set_back_millis) = (self.set_back_millis, self.store.set_back_millis());
+        let by = set_back_millis - std::mem::replace(&mut self.rest_set_back_millis, set_back_millis);
+        if by != 0 {
+            let resting = self.route.resting();
+            self.route.set_resting(resting.map(|rest| Resting { until: rest.until.after(-by), ..rest }));
+        }
         if known == set_back_millis {
             return Ok(());
         }

@@ -1,7 +1,9 @@
 //! What the thread that fills the queue and one that takes from it tell one another.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use crate::clock::Timestamp;
 use crate::model::channel::Channel;
 use crate::store::Bell;
 
@@ -19,6 +21,14 @@ pub struct Route {
     queued: AtomicUsize,
     bell: Bell,
     has_shrunk: AtomicBool,
+    resting: Mutex<Option<Resting>>,
+}
+
+/// Nothing is sent for a while.
+#[derive(Clone, Debug)]
+pub struct Resting {
+    pub until: Timestamp,
+    pub reason: String,
 }
 
 impl Route {
@@ -31,6 +41,7 @@ impl Route {
             queued: AtomicUsize::new(0),
             bell: Bell::default(),
             has_shrunk: AtomicBool::new(true),
+            resting: Mutex::default(),
         }
     }
 
@@ -44,6 +55,15 @@ impl Route {
 
     pub fn has_room(&self) -> bool {
         self.queued.load(Ordering::SeqCst) < self.most
+    }
+
+    /// Whether it rests, as it does for its target's sake or for a key that is refused.
+    pub fn resting(&self) -> Option<Resting> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_resting(&self, resting: Option<Resting>) {
+        *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = resting;
     }
 
     /// Rings when there is something new in the queue, when it was paused or goes on, and when all stops.

@@ -19,6 +19,11 @@ pub enum Attempt {
         error: String,
         after_millis: i64,
     },
+    /// The same, and it does not count: what was wrong was not wrong with the message.
+    PutOff {
+        error: String,
+        after_millis: i64,
+    },
     /// There is nothing to deliver any more.
     Gone,
 }
@@ -31,7 +36,11 @@ pub fn write_outcomes(tx: &mut Tx<'_>, route: &str, attempts: &[(DeliveryEntry, 
         let Some((number, position)) = delivery_queue::find(tx, route, *entry)? else { continue };
         match attempt {
             Attempt::Retry { error, after_millis } => {
-                delivery_queue::put_off(tx, *entry, error, *after_millis)?;
+                delivery_queue::put_off(tx, *entry, (1, error), *after_millis)?;
+                continue;
+            }
+            Attempt::PutOff { error, after_millis } => {
+                delivery_queue::put_off(tx, *entry, (0, error), *after_millis)?;
                 continue;
             }
             Attempt::Gone => {}

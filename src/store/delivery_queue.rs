@@ -168,12 +168,17 @@ pub(in crate::store) fn remove(tx: &Tx<'_>, entry: DeliveryEntry) -> Result<()> 
     Ok(())
 }
 
-/// Has an entry tried again after so many milliseconds.
-pub(in crate::store) fn put_off(tx: &Tx<'_>, entry: DeliveryEntry, error: &str, after_millis: i64) -> Result<()> {
+/// Has an entry tried again after so many milliseconds, with so many more attempts that failed.
+pub(in crate::store) fn put_off(
+    tx: &Tx<'_>,
+    entry: DeliveryEntry,
+    (attempts, error): (i64, &str),
+    after_millis: i64,
+) -> Result<()> {
     let mut put_off = tx.conn.prepare_cached(
-        "UPDATE delivery_queue SET attempts = attempts + 1, error = ?2, due_at = ?3 WHERE entry = ?1",
+        "UPDATE delivery_queue SET attempts = attempts + ?4, error = ?2, due_at = ?3 WHERE entry = ?1",
     )?;
-    put_off.execute(params![entry, error, tx.now.after(after_millis).millis()])?;
+    put_off.execute(params![entry, error, tx.now.after(after_millis).millis(), attempts])?;
     Ok(())
 }
 

@@ -161,6 +161,9 @@ fn what_a_server_refuses_for_good_is_undeliverable_and_what_it_refuses_for_now_c
     };
     wait_until("the webhook is told", || told.made().iter().any(|made| is_of(made, 1, "UNDELIVERABLE")));
     daemon.clock.advance(Duration::from_secs(4));
+    // One that is made then is sent at once, and the other still waits.
+    send(&customer, 50, 1);
+    wait_for(&customer, "email", "has sent another", |it| it["delivered"] == 3 && it["behind"] == 0);
     assert_eq!(channel(&customer, "email")["queued"], 1);
     daemon.clock.advance(Duration::from_secs(1));
     wait_for(&customer, "email", "is done", is_done);
@@ -231,7 +234,13 @@ fn providers_are_called_as_the_outbox_has_it_with_keys_that_are_in_no_file() {
     let second = send_one(&customer, text_message("bob", "+15557654321"));
     wait_for(&customer, "sms", "has two", |it| it["queued"] == 2);
     advance(&customer, "29s");
-    assert_eq!((record(&customer, &first)["status"].as_str(), stand.count()), (Some("SENT"), 2));
+    // Another channel goes on meanwhile.
+    send(&customer, 10, 1);
+    wait_for(&customer, "email", "has sent another", |it| it["delivered"] == 2);
+    let resting = channel(&customer, "sms");
+    assert!(resting["resting_until"].is_i64(), "{resting}");
+    assert!(resting["resting_reason"].as_str().unwrap().starts_with("its target asks for it: the answer was 429"));
+    assert_eq!((record(&customer, &first)["status"].as_str(), stand.count()), (Some("SENT"), 3));
     advance(&customer, "1s");
     wait_until("the first is delivered", || record(&customer, &first)["status"] == "DELIVERED");
     wait_until("the second is refused", || record(&customer, &second)["status"] == "UNDELIVERABLE");
@@ -244,7 +253,12 @@ fn providers_are_called_as_the_outbox_has_it_with_keys_that_are_in_no_file() {
         let to = json!({ "user_id": name, "firebaseToken": format!("token-{name}") });
         send_one(&customer, json!({ "to": to, "content": { "title": "Hi", "body": "Hello" } }));
     }
+    let shown = wait_for(&customer, "push", "rests", |it| it["resting_until"].is_i64() && it["queued"] == 3);
+    let expected = "its key is refused: the variable FIREBASE_FCM_ACCESS_TOKEN is not set";
+    assert_eq!(shown["resting_reason"], expected, "{shown}");
+    advance(&customer, "5s");
     let shown = wait_for(&customer, "push", "pauses", |it| it["paused"] == true && it["queued"] == 3);
+    assert_eq!((&shown["resting_until"], &shown["resting_reason"]), (&json!(null), &json!(null)));
     let reason = shown["paused_reason"].as_str().unwrap();
     assert!(
         reason.contains("2 failures") && reason.contains("the variable FIREBASE_FCM_ACCESS_TOKEN is not set"),
@@ -265,21 +279,28 @@ fn providers_are_called_as_the_outbox_has_it_with_keys_that_are_in_no_file() {
 #[test]
 fn a_message_is_tried_ten_times_and_then_given_up() {
     // That it may come again at once shortens nothing.
-    let stand = Stand::start(|_| (500, vec![("Retry-After", "0".to_owned())], "broken".to_owned()));
+    let stand = Stand::start(|made| match made.recipient().as_str() {
+        "ada" => (500, vec![("Retry-After", "0".to_owned())], "broken".to_owned()),
+        _ => status(200),
+    });
+    let of_ada = || -> Vec<Made> { stand.made().into_iter().filter(|made| made.recipient() == "ada").collect() };
     let daemon = delivering(&[&format!("sms={}/messages", stand.url())]);
     let customer = daemon.customer("acme");
     let message_id = send_one(&customer, text_message("ada", "+15551234567"));
-    wait_until("it was tried", || stand.count() == 1);
+    wait_until("it was tried", || of_ada().len() == 1);
     let attempts = || -> usize {
         let file = open_file(&daemon.database());
         file.query_row("SELECT coalesce(max(attempts), 99) FROM delivery_queue", [], |row| row.get(0)).unwrap()
     };
     for (tried, seconds) in [5, 10, 20, 40, 60, 120, 240, 480, 720].into_iter().enumerate() {
         wait_until("the attempt is written down", || attempts() == tried + 1);
-        assert_eq!(stand.count(), tried + 1);
         daemon.clock.advance(Duration::from_secs(seconds - 1));
+        // One that is made now is sent, and it is not: it comes before that in the queue.
+        let other = send_one(&customer, text_message("bob", "+15557654321"));
+        wait_until("another is delivered", || record(&customer, &other)["status"] == "DELIVERED");
+        assert_eq!(of_ada().len(), tried + 1);
         daemon.clock.advance(Duration::from_secs(1));
-        wait_until("it was tried again", || stand.count() == tried + 2);
+        wait_until("it was tried again", || of_ada().len() == tried + 2);
     }
     wait_until("it is given up", || record(&customer, &message_id)["status"] == "UNDELIVERABLE");
     let record = record(&customer, &message_id);
@@ -287,9 +308,9 @@ fn a_message_is_tried_ten_times_and_then_given_up() {
     let shown = wait_for(&customer, "sms", "is done", is_done);
     assert_eq!((&shown["refused"], &shown["paused"]), (&json!(1), &json!(false)));
     // Each attempt had the same id.
-    let ids: Vec<String> = stand.made().iter().map(|made| made.headers["x-bulkd-event-id"].clone()).collect();
+    let ids: Vec<String> = of_ada().iter().map(|made| made.headers["x-bulkd-event-id"].clone()).collect();
     assert_eq!((ids.len(), ids.iter().all(|id| *id == ids[0])), (10, true));
-    let envelope = stand.made()[0].json();
+    let envelope = of_ada()[0].json();
     assert_eq!(
         (&envelope["specversion"], &envelope["type"], &envelope["id"]),
         (&json!("1.0"), &json!("bulkd.message"), &json!(ids[0]))
@@ -299,9 +320,9 @@ fn a_message_is_tried_ten_times_and_then_given_up() {
 
 #[test]
 fn failures_one_after_the_other_pause_a_channel_until_it_is_told_to_go_on() {
-    let stand = Stand::start(|_| status(503));
+    let (stand, beside) = (Stand::start(|_| status(503)), Stand::willing());
     let mut daemon = Daemon::start_with(|config| {
-        config.deliver = to(&[&format!("email={}", stand.url())]);
+        config.deliver = to(&[&format!("email={}", stand.url()), &format!("sms={}", beside.url())]);
         config.deliver_errors = 3;
     });
     let customer = daemon.customer("acme");
@@ -316,6 +337,11 @@ fn failures_one_after_the_other_pause_a_channel_until_it_is_told_to_go_on() {
     stand.answers(|_| status(200));
     send(&customer, 10, 5);
     let shown = wait_for(&customer, "email", "has queued all", |it| it["queued"] == 15);
+    let sent_beside = |number: &str| {
+        let message_id = send_one(&customer, text_message("ada", number));
+        wait_until("another channel has sent", || record(&customer, &message_id)["status"] == "DELIVERED");
+    };
+    sent_beside("+15551234567");
     assert_eq!((stand.count(), &shown["paused"]), (3, &json!(true)));
     let shown = pause(&customer, "email", false);
     assert_eq!(
@@ -329,11 +355,12 @@ fn failures_one_after_the_other_pause_a_channel_until_it_is_told_to_go_on() {
     let count = stand.count();
     send(&customer, 20, 2);
     wait_for(&customer, "email", "has queued all", |it| it["queued"] == 2);
+    sent_beside("+15557654321");
     assert_eq!(stand.count(), count);
     pause(&customer, "email", false);
     wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 17);
-    let refused = customer.put("/_bulkd/deliver/sms", &json!({ "paused": true })).refused(404);
-    assert!(refused.contains("there is no --deliver for 'sms'"), "{refused}");
+    let refused = customer.put("/_bulkd/deliver/push", &json!({ "paused": true })).refused(404);
+    assert!(refused.contains("there is no --deliver for 'push'"), "{refused}");
     assert!(customer.put("/_bulkd/deliver/email", &json!({})).refused(400).contains("paused"));
     let refused = customer.put("/_bulkd/deliver/email", &json!({ "paused": "yes" })).refused(400);
     assert!(refused.starts_with("paused: expected"), "{refused}");
@@ -600,14 +627,48 @@ fn lines_go_to_standard_output() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("bulkd.db");
     let deliver = ["email=-".to_owned()];
-    let daemon = Binary::start(&args(database.to_str().unwrap(), &deliver));
-    let customer = daemon.customer("acme");
+    let daemon = Binary::spawn(&mut bulkd(&args(database.to_str().unwrap(), &deliver)));
+    let customer = Customer::new(daemon.address_in_log(), "acme");
     send(&customer, 0, 3);
     wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 3);
     let ended = daemon.terminate();
-    let lines: Vec<Value> = ended.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    // Nothing else is there.
+    let lines: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let recipients: Vec<&str> = lines.iter().map(|line| line["data"]["recipient"].as_str().unwrap()).collect();
     assert_eq!(recipients, ["reader-0", "reader-1", "reader-2"], "{ended:?}");
+}
+
+#[test]
+fn whoever_stops_reading_standard_output_keeps_no_daemon_from_stopping() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let deliver = ["email=-".to_owned()];
+    let args = args(database.to_str().unwrap(), &deliver);
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = bulkd(&args);
+    let daemon = Binary::spawn(command.stdout(writer));
+    drop(command);
+    let customer = Customer::new(daemon.address_in_log(), "acme");
+    send(&customer, 0, 100);
+    // A pipe holds 64 KiB, and what is not read stays.
+    wait_for(&customer, "email", "is held up", |it| {
+        it["queued"].as_u64().is_some_and(|it| it > 0) && it["behind"] == 0
+    });
+    wait_until("the pipe is full", || is_full(&reader));
+    daemon.terminate();
+    drop(reader);
+    // What was not written comes at the next start.
+    let daemon = Binary::spawn(&mut bulkd(&args));
+    let customer = Customer::new(daemon.address_in_log(), "acme");
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 100);
+    daemon.terminate();
+    check(&database);
+}
+
+/// Whether a pipe has no room for a line of a message.
+fn is_full(reader: &std::io::PipeReader) -> bool {
+    let waiting = rustix::io::ioctl_fionread(reader).unwrap();
+    waiting > 64 * 1024 - 16 * 1024
 }
 
 #[test]
@@ -652,13 +713,81 @@ fn a_target_that_cannot_be_is_refused_with_its_flag() {
 
 #[test]
 fn a_server_that_is_not_there_is_left_alone_until_it_is() {
-    let (_held, address) = unheard();
+    let (held, address) = unheard();
     let daemon = delivering(&[&format!("email=smtp://{address}")]);
     let customer = daemon.customer("acme");
     send(&customer, 0, 60);
     let shown = wait_for(&customer, "email", "pauses", |it| it["paused"] == true && it["queued"] == 60);
     assert!(shown["paused_reason"].as_str().unwrap().starts_with("50 failures one after the other"), "{shown}");
     assert_eq!(shown["delivered"], 0);
+    drop(held);
+    let server = SmtpServer::at(address, |_| "250 ok".to_owned());
+    pause(&customer, "email", false);
+    daemon.clock.advance(Duration::from_secs(5));
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 60);
+    assert_eq!(server.taken().len(), 60);
+}
+
+#[test]
+fn a_wrong_key_uses_up_no_tries_and_one_message_that_is_refused_holds_up_no_other() {
+    let stand = Stand::start(|_| (403, Vec::new(), "no such key".to_owned()));
+    let mut daemon = delivering(&[&format!("email={}", stand.url())]);
+    send(&daemon.customer("acme"), 0, 3);
+    let attempts = |daemon: &Daemon| -> usize {
+        let file = open_file(&daemon.database());
+        file.query_row("SELECT sum(attempts) FROM delivery_queue", [], |row| row.get(0)).unwrap()
+    };
+    // Each start tries one; more starts than a message has tries.
+    for start in 1..=12 {
+        wait_until("one was tried", || stand.count() >= start);
+        let shown = wait_for(&daemon.customer("acme"), "email", "rests", |it| it["resting_until"].is_i64());
+        assert_eq!(shown["resting_reason"], "its key is refused: the answer was 403: no such key");
+        assert_eq!((attempts(&daemon), &shown["paused"], &shown["queued"]), (0, &json!(false), &json!(3)));
+        daemon.restart();
+        // By then the first one may be tried again.
+        daemon.clock.advance(Duration::from_secs(6));
+    }
+    let customer = daemon.customer("acme");
+    stand.answers(|made| if made.recipient() == "reader-1" { status(403) } else { status(200) });
+    wait_until("the others are delivered", || {
+        daemon.clock.advance(Duration::from_secs(60));
+        channel(&customer, "email")["delivered"] == 2
+    });
+    // It is that message which the target does not take, and then it is tried as others are.
+    wait_until("it is given up", || {
+        daemon.clock.advance(Duration::from_secs(60));
+        send(&customer, 10, 1);
+        channel(&customer, "email")["refused"] == 1
+    });
+    let before = channel(&customer, "email")["delivered"].as_u64().unwrap();
+    send(&customer, 20, 5);
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"].as_u64() >= Some(before + 5));
+}
+
+#[test]
+fn an_answer_that_is_not_read_to_its_end_takes_no_message_where_it_says_whether_it_does() {
+    let long = || format!("{{\"data\": [{{\"status\": \"ok\"}}], \"more\": \"{}\"}}", "x".repeat(100_000));
+    let stand = Stand::start(move |_| (200, Vec::new(), long()));
+    let hook = Stand::start(move |_| (200, Vec::new(), "x".repeat(100_000)));
+    let daemon = delivering(&[&format!("push=provider@{}", stand.url()), &format!("email={}", hook.url())]);
+    let customer = daemon.customer("acme");
+    let message = json!({
+        "to": { "user_id": "ada", "expo": "token" },
+        "content": { "title": "Hi", "body": "Hello" },
+        "routing": { "method": "single", "channels": ["expo"] },
+    });
+    let message_id = send_one(&customer, message);
+    wait_until("it was tried", || stand.count() == 1);
+    // A webhook has said all by its status.
+    send(&customer, 0, 1);
+    wait_for(&customer, "email", "has sent one", |it| it["delivered"] == 1);
+    assert_eq!(record(&customer, &message_id)["status"], "SENT");
+    stand.answers(|_| (200, Vec::new(), "{\"data\": [{\"status\": \"ok\"}]}".to_owned()));
+    wait_until("it is delivered", || {
+        daemon.clock.advance(Duration::from_secs(5));
+        record(&customer, &message_id)["status"] == "DELIVERED"
+    });
+    assert_eq!(stand.count(), 2);
 }
 
 #[test]

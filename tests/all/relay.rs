@@ -30,10 +30,13 @@ pub mod with {
     use crate::support::binary::{Binary, bulkd, check};
     use crate::support::receiver::Receiver;
     use crate::support::redis::{ALWAYS, EVERY_SECOND, Redis, is_there};
+    use crate::support::stand::{Stand, status};
     use crate::support::{Customer, json, newsletter, readers, sized, wait_until};
 
     /// Outcomes that a sender writes at once: so many may be sent twice when it dies.
     const IN_FLIGHT: usize = 32;
+    /// Messages of a channel that a sender holds at most, and has not sent.
+    const TAKEN: usize = 64 + 32;
 
     /// What the provider's stand-in was given: how often each event.
     #[derive(Clone, Default)]
@@ -107,6 +110,34 @@ pub mod with {
         }
     }
 
+    /// What most stories begin with.
+    struct Scene {
+        redis: Redis,
+        place: Place,
+        daemon: Binary,
+        customer: Customer,
+        ledger: Ledger,
+        provider: Receiver,
+    }
+
+    /// A Redis with these arguments, a place for a file, and a provider that takes all. `None` where there is no Redis.
+    fn stage(redis: &[&str]) -> Option<(Redis, Place, Ledger, Receiver)> {
+        if !is_there() {
+            return None;
+        }
+        let (redis, ledger) = (Redis::start(redis), Ledger::default());
+        let (place, provider) = (Place::new(&redis), provider(&ledger));
+        Some((redis, place, ledger, provider))
+    }
+
+    /// The same with a daemon that relays, and a customer of it.
+    fn scene(redis: &[&str], daemon: &[&str]) -> Option<Scene> {
+        let (redis, place, ledger, provider) = stage(redis)?;
+        let daemon = place.daemon(daemon);
+        let customer = daemon.customer("acme");
+        Some(Scene { redis, place, daemon, customer, ledger, provider })
+    }
+
     pub fn to(provider: &Receiver) -> String {
         format!("all={}", provider.url())
     }
@@ -117,6 +148,34 @@ pub mod with {
         for start in (first..first + count).step_by(1_000) {
             customer.ingest(&job_id, readers(start, 1_000.min(first + count - start)));
         }
+        customer.run_to_the_end(&job_id);
+        job_id
+    }
+
+    fn text() -> Value {
+        json!({
+            "message": {
+                "content": { "title": "", "body": "Hello {{name}}, your code is {{number}}" },
+                "routing": { "method": "single", "channels": ["sms"] }
+            }
+        })
+    }
+
+    fn texted(first: usize, count: usize) -> Value {
+        let reader = |n| {
+            json!({
+                "recipient": format!("reader-{n}"),
+                "profile": { "phone_number": format!("+1555{n:07}") },
+                "data": { "name": format!("Reader {n}"), "number": n },
+            })
+        };
+        (first..first + count).map(reader).collect()
+    }
+
+    /// The same by SMS.
+    fn send_texts(customer: &Customer, first: usize, count: usize) -> String {
+        let job_id = customer.create(text());
+        customer.ingest(&job_id, texted(first, count));
         customer.run_to_the_end(&job_id);
         job_id
     }
@@ -151,13 +210,7 @@ pub mod with {
 
     #[test]
     fn messages_go_by_redis_to_two_senders_and_their_statuses_come_back() {
-        if !is_there() {
-            return;
-        }
-        let redis = Redis::start(ALWAYS);
-        let place = Place::new(&redis);
-        let daemon = place.daemon(&[]);
-        let customer = daemon.customer("acme");
+        let Some(Scene { redis, place, daemon, customer, .. }) = scene(ALWAYS, &[]) else { return };
         let ledgers = [Ledger::default(), Ledger::default()];
         let providers = ledgers.each_ref().map(provider);
         let senders = providers.each_ref().map(|it| Binary::start_by(&mut place.sender(&to(it), &[])));
@@ -180,22 +233,16 @@ pub mod with {
             let ended = sender.terminate();
             assert!(ended.stdout.starts_with("bulkd delivers what is in bulkd:"), "{ended:?}");
         }
-        let group = format!("XINFO CONSUMERS {} senders", place.key("outbox"));
-        assert_eq!(redis.ask::<Vec<redis::Value>>(&group).len(), 0);
+        let left = consumers(&redis, &place);
+        assert!(left.iter().all(|it| it.starts_with("channel:")), "{left:?}");
         daemon.terminate();
         check(&place.database());
     }
 
     #[test]
     pub fn a_kill_of_the_daemon_at_any_point_loses_and_doubles_nothing() {
-        if !is_there() {
-            return;
-        }
         for point in ["relay-appended", "relay-settled"] {
-            let redis = Redis::start(ALWAYS);
-            let place = Place::new(&redis);
-            let ledger = Ledger::default();
-            let provider = provider(&ledger);
+            let Some((_redis, place, ledger, provider)) = stage(ALWAYS) else { return };
             let daemon = Binary::start_by(place.command(&[]).env("BULKD_CRASH_AT", point));
             let sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
             let job_id = send_and_die(&daemon, 700);
@@ -223,16 +270,11 @@ pub mod with {
 
     #[test]
     pub fn a_kill_of_a_sender_doubles_what_was_in_flight_and_loses_nothing() {
-        if !is_there() {
-            return;
-        }
         for (point, most) in [("relay-sent:40", IN_FLIGHT), ("relay-written:3", 0)] {
-            let redis = Redis::start(ALWAYS);
-            let place = Place::new(&redis);
-            let ledger = Ledger::default();
-            let provider = provider(&ledger);
-            let daemon = place.daemon(&[]);
-            let customer = daemon.customer("acme");
+            let Some(Scene { redis: _redis, place, daemon: _daemon, customer, ledger, provider }) = scene(ALWAYS, &[])
+            else {
+                return;
+            };
             let claim = ["--claim-after", "2s"];
             let killed = Binary::start_by(place.sender(&to(&provider), &claim).env("BULKD_CRASH_AT", point));
             let job_id = send(&customer, 0, 300);
@@ -246,9 +288,6 @@ pub mod with {
 
     #[test]
     pub fn a_kill_of_redis_at_any_point_loses_nothing() {
-        if !is_there() {
-            return;
-        }
         // Where the daemon or the sender is, when Redis is killed.
         for (of_daemon, point, most) in [
             (true, "relay-appended:1", 0),
@@ -256,10 +295,7 @@ pub mod with {
             (false, "relay-sent:40", IN_FLIGHT),
             (false, "relay-written:2", 0),
         ] {
-            let mut redis = Redis::start(ALWAYS);
-            let place = Place::new(&redis);
-            let ledger = Ledger::default();
-            let provider = provider(&ledger);
+            let Some((mut redis, place, ledger, provider)) = stage(ALWAYS) else { return };
             let mut command = place.command(&[]);
             if of_daemon {
                 command.env("BULKD_STOP_AT", point);
@@ -286,15 +322,9 @@ pub mod with {
 
     #[test]
     fn a_redis_without_its_last_second_is_given_again_what_it_lost() {
-        if !is_there() {
+        let Some(Scene { mut redis, place, daemon, customer, ledger, provider }) = scene(EVERY_SECOND, &[]) else {
             return;
-        }
-        let mut redis = Redis::start(EVERY_SECOND);
-        let place = Place::new(&redis);
-        let ledger = Ledger::default();
-        let provider = provider(&ledger);
-        let daemon = place.daemon(&[]);
-        let customer = daemon.customer("acme");
+        };
         let first = send(&customer, 0, 300);
         let sender = Binary::start_by(&mut place.sender(&to(&provider), &["--claim-after", "2s"]));
         wait_for_all(&customer, &first, "DELIVERED", 300);
@@ -306,14 +336,15 @@ pub mod with {
         wait_until("some were sent", || ledger.len() >= before + 100);
         redis.kill();
         redis.put_data_back(&copy);
+        let sent = ledger.len() - before;
         redis.resume();
         let third = send(&customer, 2_000, 300);
         wait_for_all(&customer, &second, "DELIVERED", 500);
         wait_for_all(&customer, &third, "DELIVERED", 300);
         wait_until("nothing is left", || is_empty(&customer));
         assert_eq!(ledger.len(), 1_100);
-        // Only what was on its way in what was lost.
-        assert!(ledger.doubles() <= 500, "{}", ledger.doubles());
+        // Only what was sent in what was lost, and what the sender had taken.
+        assert!(ledger.doubles() <= sent + TAKEN, "{} of {sent}", ledger.doubles());
         sender.terminate();
         daemon.terminate();
         check(&place.database());
@@ -321,13 +352,9 @@ pub mod with {
 
     #[test]
     fn an_empty_redis_is_given_all_that_has_no_status() {
-        if !is_there() {
+        let Some(Scene { mut redis, place, daemon: _daemon, customer, ledger, provider }) = scene(&[], &[]) else {
             return;
-        }
-        let mut redis = Redis::start(&[]);
-        let place = Place::new(&redis);
-        let daemon = place.daemon(&[]);
-        let customer = daemon.customer("acme");
+        };
         let job_id = send(&customer, 0, 400);
         let length = format!("XLEN {}", place.key("outbox"));
         wait_until("all are relayed", || redis.ask::<usize>(&length) == 400);
@@ -335,8 +362,6 @@ pub mod with {
         redis.kill();
         redis.resume();
         wait_until("all are relayed again", || redis.ask::<usize>(&length) == 400);
-        let ledger = Ledger::default();
-        let provider = provider(&ledger);
         let _sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
         wait_for_all(&customer, &job_id, "DELIVERED", 400);
         assert_eq!((ledger.len(), ledger.doubles()), (400, 0));
@@ -344,13 +369,11 @@ pub mod with {
 
     #[test]
     fn a_full_stream_pauses_the_relay_and_no_job() {
-        if !is_there() {
+        let Some(Scene { redis, place, daemon: _daemon, customer, ledger, provider }) =
+            scene(ALWAYS, &["--relay-entries", "50"])
+        else {
             return;
-        }
-        let redis = Redis::start(ALWAYS);
-        let place = Place::new(&redis);
-        let daemon = place.daemon(&["--relay-entries", "50"]);
-        let customer = daemon.customer("acme");
+        };
         let first = send(&customer, 0, 300);
         wait_until("it is full, and all that is behind is queued", || {
             let told = &relay(&customer)["relay"];
@@ -361,8 +384,6 @@ pub mod with {
         let second = send(&customer, 1_000, 300);
         assert_eq!(redis.ask::<usize>(&format!("XLEN {}", place.key("outbox"))), 50);
         assert!(is_all(&customer, &second, "SENT", 300));
-        let ledger = Ledger::default();
-        let provider = provider(&ledger);
         let _sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
         for job_id in [&first, &second] {
             wait_for_all(&customer, job_id, "DELIVERED", 300);
@@ -399,14 +420,7 @@ pub mod with {
 
     #[test]
     fn what_is_tried_in_vain_becomes_a_dead_letter_and_undeliverable() {
-        if !is_there() {
-            return;
-        }
-        let redis = Redis::start(ALWAYS);
-        let place = Place::new(&redis);
-        let daemon = place.daemon(&[]);
-        let customer = daemon.customer("acme");
-        let ledger = Ledger::default();
+        let Some(Scene { redis, place, daemon: _daemon, customer, ledger, .. }) = scene(ALWAYS, &[]) else { return };
         let noted = ledger.clone();
         let provider = Receiver::start(move |call| {
             let times = noted.note(call.body["id"].as_str().unwrap());
@@ -435,13 +449,7 @@ pub mod with {
 
     #[test]
     fn statuses_only_go_forward_whoever_tells_them() {
-        if !is_there() {
-            return;
-        }
-        let redis = Redis::start(ALWAYS);
-        let place = Place::new(&redis);
-        let daemon = place.daemon(&[]);
-        let customer = daemon.customer("acme");
+        let Some(Scene { redis, place, daemon, customer, .. }) = scene(ALWAYS, &[]) else { return };
         let job_id = send(&customer, 0, 3);
         let length = format!("XLEN {}", place.key("outbox"));
         wait_until("all are relayed", || redis.ask::<usize>(&length) == 3);
@@ -464,35 +472,31 @@ pub mod with {
         tell(&format!("entry {} id {}/0 outcome refused error no", entry(2), id(1)));
         tell(&format!("entry {} id {}/0 outcome lost", entry(2), id(2)));
         tell("entry x outcome accepted");
+        tell(&format!("entry {} outcome accepted", entry(2)));
         tell("nothing at-all");
         tell("entry 9223372036854775807 outcome accepted");
         wait_until("all are taken", || redis.ask::<usize>(&format!("XLEN {statuses}")) == 0);
         let found: Vec<Value> = customer.outbox(&job_id).iter().map(|it| it["status"].clone()).collect();
         assert_eq!(found, ["OPENED", "DELIVERED", "SENT"]);
         daemon.logs("a status cannot be read");
+        daemon.logs("expected the event's id in 'id'");
     }
 
     #[test]
     fn a_sender_takes_over_what_another_has_left_and_hands_on_what_is_not_its_own() {
-        if !is_there() {
+        let Some(Scene { redis, place, daemon: _daemon, customer, ledger, provider }) = scene(ALWAYS, &[]) else {
             return;
-        }
-        let redis = Redis::start(ALWAYS);
-        let place = Place::new(&redis);
-        let daemon = place.daemon(&[]);
-        let customer = daemon.customer("acme");
-        let ledger = Ledger::default();
-        let provider = provider(&ledger);
+        };
         let other = format!("sms={}", provider.url());
         // It reads e-mails, and has nothing to send them by.
         let sms = Binary::start_by(&mut place.sender(&other, &["--claim-after", "2s"]));
         let job_id = send(&customer, 0, 100);
-        let pending = || {
+        let read = || {
             let told: (usize, redis::Value, redis::Value, redis::Value) =
                 redis.ask(&format!("XPENDING {} senders", place.key("outbox")));
             told.0
         };
-        wait_until("all were read", || pending() == 100);
+        wait_until("all were read", || read() == 100);
         sms.logs("no --deliver is for the channel email");
         let own = format!("email={}", provider.url());
         // One takes them, and stops in the middle of it; when it goes on, another has them.
@@ -510,13 +514,7 @@ pub mod with {
 
     #[test]
     fn a_file_from_a_backup_goes_on_behind_what_redis_has() {
-        if !is_there() {
-            return;
-        }
-        let redis = Redis::start(ALWAYS);
-        let place = Place::new(&redis);
-        let ledger = Ledger::default();
-        let provider = provider(&ledger);
+        let Some((redis, place, ledger, provider)) = stage(ALWAYS) else { return };
         let mut daemon = place.daemon(&[]);
         let first = send(&daemon.customer("acme"), 0, 100);
         let length = format!("XLEN {}", place.key("outbox"));
@@ -555,20 +553,15 @@ pub mod with {
 
     #[test]
     fn a_sender_keeps_to_its_rate_and_ends_when_all_fails() {
-        if !is_there() {
+        let Some(Scene { redis: _redis, place, daemon: _daemon, customer, ledger, provider }) = scene(ALWAYS, &[])
+        else {
             return;
-        }
-        let redis = Redis::start(ALWAYS);
-        let place = Place::new(&redis);
-        let daemon = place.daemon(&[]);
-        let customer = daemon.customer("acme");
+        };
         let job_id = send(&customer, 0, 60);
         let failing = Receiver::start(|_| 503);
         let wrong = Binary::start_by(&mut place.sender(&to(&failing), &["--deliver-errors", "3"])).wait();
         assert_eq!(wrong.code, Some(1), "{wrong:?}");
         assert!(wrong.stderr.contains("3 failures one after the other"), "{wrong:?}");
-        let ledger = Ledger::default();
-        let provider = provider(&ledger);
         let begun = Instant::now();
         let sender = Binary::start_by(&mut place.sender(&to(&provider), &["--deliver-rate", "all=20"]));
         wait_for_all(&customer, &job_id, "DELIVERED", 60);
@@ -648,6 +641,233 @@ pub mod with {
         }
     }
 
+    /// How a consumer stands in the group: what it has, and how often the first of that was given to somebody.
+    fn pending(redis: &Redis, place: &Place, consumer: &str) -> Vec<(String, String, u64, u32)> {
+        redis.ask(&format!("XPENDING {} senders - + 1000 {consumer}", place.key("outbox")))
+    }
+
+    fn consumers(redis: &Redis, place: &Place) -> Vec<String> {
+        let group = format!("XINFO CONSUMERS {} senders", place.key("outbox"));
+        let told: Vec<BTreeMap<String, redis::Value>> = redis.ask(&group);
+        told.iter().map(|it| redis::from_redis_value_ref(&it["name"]).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_channel_that_rests_holds_up_no_other() {
+        let Some(Scene { redis, place, daemon: _daemon, customer, ledger, provider }) = scene(ALWAYS, &[]) else {
+            return;
+        };
+        let stand = Stand::start(|_| (503, vec![("Retry-After", "3600".to_owned())], String::new()));
+        let sms = format!("sms={}", stand.url());
+        // More texts than a sender ever holds, all before the e-mails.
+        let texts = send_texts(&customer, 0, 300);
+        let emails = send(&customer, 0, 300);
+        let more = ["--deliver", &sms, "--name", "first"];
+        let sender = Binary::start_by(&mut place.sender(&format!("email={}", provider.url()), &more));
+        wait_for_all(&customer, &emails, "DELIVERED", 300);
+        assert_eq!((stand.count(), ledger.len(), ledger.doubles()), (1, 300, 0));
+        assert!(is_all(&customer, &texts, "SENT", 300));
+        // What it has not tried others may send; what it has tried comes when its time has come, or when it stops.
+        stand.answers(|_| status(200));
+        let second = Binary::start_by(&mut place.sender(&sms, &["--name", "second"]));
+        wait_until("the others are sent", || statuses(&customer, &texts).get("DELIVERED") == Some(&299));
+        assert_eq!(pending(&redis, &place, "first").len(), 1);
+        sender.terminate();
+        wait_for_all(&customer, &texts, "DELIVERED", 300);
+        assert_eq!(stand.count(), 301);
+        second.terminate();
+        // Nor does one that keeps to a rate.
+        let texts = send_texts(&customer, 1_000, 300);
+        let emails = send(&customer, 1_000, 300);
+        let _sender = Binary::start_by(&mut place.sender(&to(&provider), &["--deliver-rate", "sms=1"]));
+        wait_for_all(&customer, &emails, "DELIVERED", 300);
+        assert!(statuses(&customer, &texts)["SENT"] > 0);
+    }
+
+    #[test]
+    fn what_a_sender_is_still_at_no_other_takes_over() {
+        let Some(Scene { redis, place, daemon: _daemon, customer, ledger, provider }) = scene(ALWAYS, &[]) else {
+            return;
+        };
+        let (goes_on, waits) = crossbeam_channel::bounded::<()>(0);
+        let noted = ledger.clone();
+        let slow = Receiver::start(move |call| {
+            noted.note(call.body["id"].as_str().unwrap());
+            let _ = waits.recv();
+            200
+        });
+        // It goes before the server does, which would wait for it.
+        let goes_on = goes_on;
+        let claim_after = Duration::from_secs(3);
+        let first = Binary::start_by(&mut place.sender(&to(&slow), &["--claim-after", "3s", "--name", "first"]));
+        let job_id = send(&customer, 0, 1);
+        wait_until("it is being sent", || ledger.len() == 1);
+        let second = Binary::start_by(&mut place.sender(&to(&provider), &["--claim-after", "3s", "--name", "second"]));
+        let begun = Instant::now();
+        wait_until("another would have taken it over three times", || {
+            let told = pending(&redis, &place, "first");
+            assert_eq!(told.len(), 1, "{told:?}");
+            begun.elapsed() > claim_after * 3
+        });
+        drop(goes_on);
+        wait_for_all(&customer, &job_id, "DELIVERED", 1);
+        assert_eq!((ledger.len(), ledger.doubles()), (1, 0));
+        first.terminate();
+        second.terminate();
+    }
+
+    #[test]
+    fn a_sender_that_is_told_to_stop_breaks_off_what_it_waits_for() {
+        let Some(Scene { redis, place, daemon: _daemon, customer, ledger, provider }) = scene(ALWAYS, &[]) else {
+            return;
+        };
+        let (goes_on, waits) = crossbeam_channel::bounded::<()>(0);
+        let begun = Ledger::default();
+        let noted = begun.clone();
+        let stuck = Receiver::start(move |call| {
+            noted.note(call.body["id"].as_str().unwrap());
+            let _ = waits.recv();
+            503
+        });
+        let goes_on = goes_on;
+        let sender = Binary::start_by(&mut place.sender(&to(&stuck), &[]));
+        let job_id = send(&customer, 0, 3);
+        wait_until("one is being sent", || begun.len() == 1);
+        sender.terminate();
+        // None of them was tried in vain: each was given to one sender, and by that to whoever comes.
+        let given = pending(&redis, &place, "released");
+        assert_eq!(given.iter().map(|it| it.3).collect::<Vec<_>>(), [1, 1, 1]);
+        drop(goes_on);
+        let _sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
+        wait_for_all(&customer, &job_id, "DELIVERED", 3);
+        assert_eq!((ledger.len(), ledger.doubles()), (3, 0));
+    }
+
+    #[test]
+    fn a_wrong_key_uses_up_no_tries_however_often_a_sender_starts() {
+        let Some(Scene { redis, place, daemon: _daemon, customer, ledger, provider }) = scene(ALWAYS, &[]) else {
+            return;
+        };
+        let job_id = send(&customer, 0, 3);
+        let stand = Stand::start(|_| (401, Vec::new(), "no such key".to_owned()));
+        for start in 1..=4 {
+            let wrong = Binary::start_by(&mut place.sender(&format!("email={}", stand.url()), &["--tries", "2"]));
+            wrong.logs("--deliver email: it rests for 5 s, for its key is refused: the answer was 401: no such key");
+            assert!(stand.count() >= start);
+            wrong.terminate();
+        }
+        let _sender = Binary::start_by(&mut place.sender(&to(&provider), &["--tries", "2"]));
+        wait_for_all(&customer, &job_id, "DELIVERED", 3);
+        assert_eq!((ledger.len(), ledger.doubles()), (3, 0));
+        assert_eq!(redis.ask::<usize>(&format!("XLEN {}", place.key("dead"))), 0);
+    }
+
+    #[test]
+    fn a_redis_without_memory_is_emptied_by_the_senders_and_loses_nothing() {
+        let full = [ALWAYS, &["--maxmemory", "8mb", "--maxmemory-policy", "noeviction"]].concat();
+        let Some(Scene { redis, place, daemon: _daemon, customer, ledger, provider }) = scene(&full, &[]) else {
+            return;
+        };
+        // Twice as much as it has room for.
+        let job_id = send(&customer, 0, 1_500);
+        wait_until("there is no memory left", || {
+            relay(&customer)["relay"]["error"].as_str().is_some_and(|error| error.contains("OOM"))
+        });
+        assert!(customer.get("/_bulkd/metrics").text.contains("\nbulkd_relay_up 0\n"));
+        let told = relay(&customer);
+        assert!(told["relay"]["lag"].as_u64().unwrap() > 0, "{told}");
+        assert!(redis.ask::<usize>(&format!("XLEN {}", place.key("outbox"))) > 0);
+        // It takes nothing more, and yet a sender begins, and says what came of it.
+        let sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
+        wait_for_all(&customer, &job_id, "DELIVERED", 1_500);
+        wait_until("nothing is left", || is_empty(&customer));
+        assert_eq!((ledger.len(), ledger.doubles()), (1_500, 0));
+        wait_until("nothing is wrong", || relay(&customer)["relay"]["error"].is_null());
+        sender.terminate();
+    }
+
+    #[test]
+    fn statuses_that_cannot_be_taken_are_said_to_be_so() {
+        let Some(Scene { redis, place, daemon: _daemon, customer, ledger, provider }) = scene(ALWAYS, &[]) else {
+            return;
+        };
+        // Somebody has put something else where they belong. What a sender sends meanwhile it keeps to itself.
+        let statuses = place.key("statuses");
+        redis.ask::<()>(&format!("SET {statuses} x"));
+        wait_until("that is said", || {
+            relay(&customer)["relay"]["error"].as_str().is_some_and(|error| error.contains("WRONGTYPE"))
+        });
+        assert!(customer.get("/_bulkd/metrics").text.contains("\nbulkd_relay_up 0\n"));
+        let sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
+        let job_id = send(&customer, 0, 20);
+        sender.logs("WRONGTYPE");
+        assert!(ledger.len() > 0);
+        assert_eq!(redis.ask::<usize>(&format!("XLEN {}", place.key("outbox"))), 20);
+        redis.ask::<()>(&format!("DEL {statuses}"));
+        wait_for_all(&customer, &job_id, "DELIVERED", 20);
+        assert_eq!(ledger.doubles(), 0);
+        wait_until("nothing is wrong", || relay(&customer)["relay"]["error"].is_null());
+    }
+
+    #[test]
+    fn a_sender_that_was_killed_is_forgotten_once_it_has_nothing() {
+        let Some(Scene { redis, place, daemon: _daemon, customer, ledger, provider }) = scene(ALWAYS, &[]) else {
+            return;
+        };
+        let claim = ["--claim-after", "1s", "--name"];
+        let killed = Binary::start_by(&mut place.sender(&to(&provider), &[&claim[..], &["killed"]].concat()));
+        let job_id = send(&customer, 0, 20);
+        wait_for_all(&customer, &job_id, "DELIVERED", 20);
+        killed.kill();
+        assert_eq!(consumers(&redis, &place), ["killed"]);
+        let _sender = Binary::start_by(&mut place.sender(&to(&provider), &[&claim[..], &["other"]].concat()));
+        wait_until("it is gone", || consumers(&redis, &place).iter().all(|it| it != "killed"));
+        assert_eq!((ledger.len(), ledger.doubles()), (20, 0));
+    }
+
+    #[test]
+    fn entries_that_somebody_deletes_are_given_again() {
+        let Some(Scene { redis, place, daemon, customer, ledger, provider }) = scene(ALWAYS, &[]) else { return };
+        let job_id = send(&customer, 0, 10);
+        let outbox = place.key("outbox");
+        let length = || redis.ask::<usize>(&format!("XLEN {outbox}"));
+        wait_until("all are relayed", || length() == 10);
+        let entries: Vec<(String, Vec<String>)> = redis.ask(&format!("XRANGE {outbox} - +"));
+        let ids: Vec<&str> = [0, 4, 9].iter().map(|n| entries[*n].0.as_str()).collect();
+        assert_eq!(redis.ask::<usize>(&format!("XDEL {outbox} {}", ids.join(" "))), 3);
+        redis.ask::<usize>("CLIENT KILL TYPE normal SKIPME yes");
+        wait_until("they are there again", || length() == 10);
+        daemon.logs("3 entries that have no status are not in the stream: they are given again");
+        let _sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
+        wait_for_all(&customer, &job_id, "DELIVERED", 10);
+        assert_eq!((ledger.len(), ledger.doubles()), (10, 0));
+    }
+
+    #[test]
+    fn what_somebody_else_appends_is_a_dead_letter_and_costs_no_message() {
+        let Some(Scene { redis, place, daemon, customer, ledger, provider }) = scene(ALWAYS, &[]) else { return };
+        let job_id = send(&customer, 0, 10);
+        let outbox = place.key("outbox");
+        wait_until("all are relayed", || redis.ask::<usize>(&format!("XLEN {outbox}")) == 10);
+        let last: Vec<(String, Vec<String>)> = redis.ask(&format!("XREVRANGE {outbox} + - COUNT 1"));
+        let last: i64 = last[0].0.trim_end_matches("-0").parse().unwrap();
+        // Under the number of the next message but one, and without what an event has.
+        redis.ask::<String>(&format!("XADD {outbox} {}-0 event hello", last + 2));
+        let second = send(&customer, 1_000, 10);
+        daemon.logs("somebody else has appended");
+        let sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
+        for job_id in [&job_id, &second] {
+            wait_for_all(&customer, job_id, "DELIVERED", 10);
+        }
+        sender.logs("an entry is no event, and becomes a dead letter");
+        wait_until("nothing is left", || is_empty(&customer));
+        assert_eq!((ledger.len(), ledger.doubles()), (20, 0));
+        let dead: Vec<(String, BTreeMap<String, String>)> = redis.ask(&format!("XRANGE {} - +", place.key("dead")));
+        let [(_, letter)] = dead.as_slice() else { panic!("{dead:?}") };
+        assert_eq!((letter["event"].as_str(), letter["tries"].as_str()), ("hello", "0"));
+        assert!(letter["error"].contains("could not be read"), "{letter:?}");
+    }
+
     /// What Redis itself takes of entries like these, in pipelines of hundreds.
     fn own_rate(redis: &Redis, event: &str, count: usize) -> f64 {
         let mut connection = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
@@ -666,32 +886,12 @@ pub mod with {
 
     #[test]
     fn many_messages_go_through_three_senders() {
-        if !is_there() {
+        let Some(Scene { redis, place, daemon, customer, .. }) = scene(ALWAYS, &["--relay-entries", "2000000"]) else {
             return;
-        }
-        let count = sized(20_000, 1_000_000);
-        let redis = Redis::start(ALWAYS);
-        let place = Place::new(&redis);
-        let daemon = place.daemon(&[]);
-        let customer = daemon.customer("acme");
-        // Texts by SMS: an e-mail's event has the whole of it three times, and a million of them would fill a disk.
-        let message = json!({
-            "message": {
-                "content": { "title": "", "body": "Hello {{name}}, your code is {{number}}" },
-                "routing": { "method": "single", "channels": ["sms"] }
-            }
-        });
-        let texted = |first: usize, count: usize| -> Value {
-            let reader = |n| {
-                json!({
-                    "recipient": format!("reader-{n}"),
-                    "profile": { "phone_number": format!("+1555{n:07}") },
-                    "data": { "name": format!("Reader {n}"), "number": n },
-                })
-            };
-            (first..first + count).map(reader).collect()
         };
-        let sample = customer.create(message.clone());
+        let count = sized(20_000, 1_000_000);
+        // Texts by SMS: an e-mail's event has the whole of it three times, and a million of them would fill a disk.
+        let sample = customer.create(text());
         customer.ingest(&sample, texted(5_000_000, 1));
         customer.run_to_the_end(&sample);
         let length = format!("XLEN {}", place.key("outbox"));
@@ -701,32 +901,32 @@ pub mod with {
         let own = own_rate(&redis, &event, count.min(100_000));
 
         let files: Vec<PathBuf> = (0..3).map(|n| place.folder.path().join(format!("sent-{n}.jsonl"))).collect();
-        let job_id = customer.create(message);
+        let job_id = customer.create(text());
         for first in (0..count).step_by(1_000) {
             customer.ingest(&job_id, texted(first, 1_000.min(count - first)));
         }
+        // First it is relayed, with nobody there to take it; then it is delivered.
+        let begun = Instant::now();
+        customer.run(&job_id);
+        let patience = Instant::now() + Duration::from_secs(sized(600, 3_600));
+        let wait_for = |so: &dyn Fn(&Value) -> bool| loop {
+            let told = relay(&customer);
+            if so(&told) {
+                break;
+            }
+            assert!(Instant::now() < patience, "{told}");
+            std::thread::park_timeout(Duration::from_millis(100));
+        };
+        wait_for(&|_| customer.job(&job_id)["status"] == "COMPLETED");
+        let drained = begun.elapsed();
+        wait_for(&|told| told["relay"]["last_entry"] == count + 1);
+        let relayed = begun.elapsed();
         let begun = Instant::now();
         let senders: Vec<Binary> = files
             .iter()
             .map(|file| Binary::start_by(&mut place.sender(&format!("all=file:{}", file.display()), &[])))
             .collect();
-        customer.run(&job_id);
-        let (mut drained, mut relayed) = (None, None);
-        let patience = Instant::now() + Duration::from_secs(sized(600, 3_600));
-        loop {
-            let told = relay(&customer);
-            if drained.is_none() && customer.job(&job_id)["status"] == "COMPLETED" {
-                drained = Some(begun.elapsed());
-            }
-            if drained.is_some() && relayed.is_none() && told["relay"]["last_entry"] == count + 1 {
-                relayed = Some(begun.elapsed());
-            }
-            if told["delivered"] == count + 1 {
-                break;
-            }
-            assert!(Instant::now() < patience, "{told}");
-            std::thread::park_timeout(Duration::from_millis(100));
-        }
+        wait_for(&|told| told["delivered"] == count + 1);
         let over = begun.elapsed();
         senders.into_iter().for_each(|sender| drop(sender.terminate()));
         let mut ids = std::collections::HashSet::new();
@@ -741,14 +941,14 @@ pub mod with {
         }
         assert_eq!(ids.len(), count + 1);
         assert!(shares.iter().all(|share| *share > 0), "{shares:?}");
-        let rate = |span: Option<Duration>| span.map_or(0.0, |it| count as f64 / it.as_secs_f64());
+        let rate = |span: Duration| count as f64 / span.as_secs_f64();
         println!(
-            "{count} messages of {} bytes each: drained at {:.0} a second, relayed at {:.0}, delivered by three senders \
-             ({shares:?}) at {:.0}; Redis itself takes {own:.0} such entries a second, in pipelines of 300 with appendfsync always",
+            "{count} messages of {} bytes each: drained at {:.0} a second, relayed alone at {:.0}, delivered after that by \
+             three senders ({shares:?}) at {:.0}; Redis itself takes {own:.0} such entries a second, in pipelines of 300 with appendfsync always",
             event.len(),
             rate(drained),
             rate(relayed),
-            rate(Some(over)),
+            rate(over),
         );
         daemon.terminate();
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::ROUTE;
 use super::keys::{EVENT, Keys};
-use super::link::Link;
-use super::state::RelayState;
+use super::link::{self, Link};
+use super::state::{RelayState, Role};
 use super::stream::{self, Stream};
 use crate::crash::{self, Point};
 use crate::deliver::envelope::{Envelopes, Parts};
@@ -18,8 +18,8 @@ use crate::model::row::DeliveryEntry;
 use crate::store::attempts::{self, Attempt};
 use crate::store::{Db, Lane, Store, SyncWhen, Tx, Undo, delivery_queue, delivery_route};
 
-/// Entries that are appended at once.
-const BATCH: usize = 300;
+/// Entries that are appended at once. Fewer while Redis has no room for as many.
+pub const BATCH: usize = 300;
 /// Bytes of them, about: a batch of very long ones ends early.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Between two looks at a stream that is full. A status that comes in has it looked at as well.
@@ -43,13 +43,15 @@ pub struct Appender<'a> {
     pub limit: u64,
     /// Up to where Redis has come, as far as is known here.
     pub last: Option<i64>,
+    /// Entries that Redis is given at once.
+    pub at_once: usize,
 }
 
 impl Appender<'_> {
     /// Appends some entries.
     pub fn turn(&mut self) -> Result<Next> {
         let turned = self.append();
-        self.state.set_error(turned.as_ref().err().map(Error::to_string));
+        self.state.set_error(Role::Appends, turned.as_ref().err().map(Error::to_string));
         turned
     }
 
@@ -61,7 +63,7 @@ impl Appender<'_> {
         // It goes on when there is room for a batch, and not for each entry that leaves.
         let enough = if self.state.is_full() { (self.limit / 10).clamp(1, BATCH as u64) } else { 1 };
         self.state.note(stream.last, stream.length, room < enough);
-        let count = usize::try_from(room).unwrap_or(usize::MAX).min(BATCH);
+        let count = usize::try_from(room).unwrap_or(usize::MAX).min(self.at_once);
         if room < enough {
             return Ok(Next::WaitFor(FULL_INTERVAL));
         }
@@ -77,7 +79,9 @@ impl Appender<'_> {
         if batch.events.is_empty() {
             return Ok(Next::Again);
         }
+        // In one transaction: a Redis without memory takes all of it or nothing, and no entry behind one that it has refused.
         let mut commands = redis::pipe();
+        commands.atomic();
         for (entry, event) in &batch.events {
             let id = format!("{}-0", entry.0);
             commands.cmd("XADD").arg(&self.keys.outbox).arg(id).arg(EVENT).arg(event).ignore();
@@ -86,12 +90,16 @@ impl Appender<'_> {
         // Should the answer not come, then what of it Redis has taken is only seen at the next look.
         self.last = None;
         if let Err(error) = self.link.ask_all::<()>(&commands) {
-            // One may have been refused, for want of memory or since somebody else has come between, and one behind it taken:
-            // then Redis is beyond what it has not.
-            self.state.recount();
+            // One may have been refused since somebody else has come between, and one behind it taken: then Redis is beyond what
+            // it has not.
+            match link::is_aborted(&error) {
+                true => self.at_once = (self.at_once / 2).max(1),
+                false => self.state.recount(),
+            }
             return Err(self.link.failed(&error));
         }
         crash::point(Point::RelayAppended);
+        self.at_once = (self.at_once * 2).min(BATCH);
         self.last = Some(last);
         self.state.note(last, stream.length + batch.events.len() as u64, false);
         Ok(Next::Again)

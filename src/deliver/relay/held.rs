@@ -1,40 +1,58 @@
 //! What a sender has taken and not yet brought to an end: in its own hands, and under its name in the consumer group.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::Pipeline;
+use serde::Deserialize;
 
 use super::keys::{EVENT, Keys, OF_CHANNEL, RELEASED, SENDERS, entry_of, field};
+use super::leg::Ids;
 use super::link::{Answer, Link};
+use super::outcomes::Outcomes;
 use super::report::Report;
 use super::stream::{ByStream, Entry, texts};
 use crate::deliver::envelope::Envelope;
 
 /// Entries that a sender takes at once.
 pub const TAKEN_AT_ONCE: usize = 32;
-/// Entries that wait for their next try, at most: with more of them nothing new is taken.
-pub const MOST: usize = 1_000;
+/// Entries under the own name that are not held, such as of an earlier life: so many of them are seen at once.
+const UNKNOWN: usize = 1_000;
 /// An entry that is given back has been left for so long: whoever looks takes it at once.
 const LONG_AGO_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
-/// An entry.
+/// Makes the group, also where Redis has no memory left: what comes after a write may take some.
+const CREATE: &str = "redis.call('XDEL', KEYS[1], '0-0')
+    local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
+    if made.err and not string.find(made.err, 'BUSYGROUP') then return made end
+    return 1";
+/// Deletes a consumer that has nothing: what it has would go with it, and belong to nobody.
+const LEAVE: &str = "if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) > 0 then return 0 end
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
+    return 1";
+
+/// An event that is to be sent.
 pub struct Held {
     /// Its id in the stream.
     pub id: String,
     /// Its number in the queue of bulkd.
     pub entry: i64,
-    /// The event, as it stands there, and as it was read. Or why it could not be.
+    /// The event, as it stands there, and as it was read.
     pub event: String,
-    pub envelope: Result<Envelope, String>,
+    pub envelope: Arc<Envelope>,
     /// How often it was tried, and failed.
     pub failures: u32,
     pub state: State,
+    /// Others have taken it over.
+    pub is_lost: bool,
 }
 
 pub enum State {
     /// To be sent, not before this.
     Waiting(Option<Instant>),
+    /// Being sent, since then.
+    Sending(Instant),
     /// What came of it is still to be written down.
     Over { report: Report, is_dead: bool },
 }
@@ -49,6 +67,22 @@ impl Held {
     }
 }
 
+/// What was found in the stream.
+pub enum Found {
+    Event(Held),
+    Unreadable(Unreadable),
+}
+
+/// An entry that is no event.
+pub struct Unreadable {
+    pub id: String,
+    pub entry: i64,
+    pub event: String,
+    /// As far as that could be read. What has none is said of no message: somebody else has put it there.
+    pub event_id: Option<String>,
+    pub error: String,
+}
+
 /// The group's own view: who has an entry, and how often it was tried.
 type Pending = Vec<(String, String, u64, u32)>;
 
@@ -59,78 +93,107 @@ pub struct Group {
     pub name: String,
     /// Whoever has not moved for so long has lost what it has.
     pub claim_after: Duration,
+    /// When it was last asked whether what is held still is.
+    pub touched: Mutex<Option<Instant>>,
+}
+
+/// A consumer of the group that has something, or has had.
+pub struct Consumer {
+    pub name: String,
+    pub has_pending: bool,
+    /// For how long it has not asked for anything.
+    pub idle: Duration,
+}
+
+impl Consumer {
+    /// The channel for whose senders it has something.
+    pub fn channel(&self) -> Option<&str> {
+        self.name.strip_prefix(OF_CHANNEL)
+    }
 }
 
 impl Group {
+    /// Whether what is held is surely not taken over by others yet: nothing else is sent.
+    pub fn is_sure(&self, now: Instant) -> bool {
+        let touched = *self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        touched.is_some_and(|at| now.saturating_duration_since(at) < self.claim_after * 2 / 3)
+    }
+
+    pub fn set_touched(&self, at: Instant) {
+        *self.touched.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+
     /// Makes the group, if there is none. It begins with the first entry: what was brought to an end is not there.
     pub fn create(&self, link: &mut Link) -> Answer<()> {
-        let mut create = redis::cmd("XGROUP");
-        create.arg("CREATE").arg(&self.keys.outbox).arg(SENDERS).arg("0").arg("MKSTREAM");
-        match link.ask::<()>(&create) {
-            Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
-            created => created,
-        }
+        let mut create = redis::cmd("EVAL");
+        create.arg(CREATE).arg(1).arg(&self.keys.outbox).arg(SENDERS);
+        link.ask(&create)
     }
 
     /// Takes new entries, for which it waits so long.
-    pub fn take(&self, link: &mut Link, wait: Duration) -> Answer<Vec<Held>> {
+    pub fn take(&self, link: &mut Link, wait: Duration) -> Answer<Vec<Found>> {
         let mut read = redis::cmd("XREADGROUP");
         read.arg("GROUP").arg(SENDERS).arg(&self.name).arg("COUNT").arg(TAKEN_AT_ONCE);
+        // Redis takes no wait for a wait without an end.
         let millis = wait.as_millis();
         if millis > 0 {
             read.arg("BLOCK").arg(u64::try_from(millis).unwrap_or(u64::MAX));
         }
         read.arg("STREAMS").arg(&self.keys.outbox).arg(">");
         let found: ByStream = link.ask(&read)?;
-        Ok(found
-            .into_iter()
-            .flatten()
-            .flat_map(|(_, entries)| entries)
-            .map(|it| held(it.0, &texts(&it.1), 0))
-            .collect())
+        let entries = found.into_iter().flatten().flat_map(|(_, entries)| entries);
+        Ok(entries.map(|it| read_entry(it.0, &texts(&it.1), 0)).collect())
     }
 
-    /// Says of what is held that it is still at work on it. Returns what it has in the group.
-    pub fn touch(&self, link: &mut Link, held: &HashSet<&str>) -> Answer<(HashSet<String>, Vec<Held>)> {
-        let own = self.pending(link, &self.name, Duration::ZERO, 2 * MOST)?;
-        let (known, unknown): (Pending, Pending) = own.into_iter().partition(|it| held.contains(it.0.as_str()));
-        if !known.is_empty() {
+    /// Says of what is held that it is still at work on it. Returns what it has in the group; `None` if that is more than was
+    /// looked at. With it comes what it has there and does not hold.
+    pub fn touch(&self, link: &mut Link, ids: &Ids) -> Answer<(Option<HashSet<String>>, Vec<Found>)> {
+        let most = ids.at_work.len() + ids.stuck.len() + UNKNOWN;
+        let own = self.pending(link, &self.name, Duration::ZERO, most)?;
+        let is_whole = own.len() < most;
+        let (at_work, others): (Pending, Pending) = own.into_iter().partition(|it| ids.at_work.contains(&it.0));
+        if !at_work.is_empty() {
             let mut claim = redis::cmd("XCLAIM");
             claim.arg(&self.keys.outbox).arg(SENDERS).arg(&self.name).arg(0);
-            for (id, ..) in &known {
+            for (id, ..) in &at_work {
                 claim.arg(id);
             }
             claim.arg("JUSTID");
             link.ask::<()>(&claim)?;
         }
         // From an earlier life under the same name.
+        let (stuck, unknown): (Pending, Pending) = others.into_iter().partition(|it| ids.stuck.contains(&it.0));
         let found = self.claim(link, &unknown, Duration::ZERO)?;
-        Ok((known.into_iter().map(|it| it.0).collect(), found))
+        let own = at_work.into_iter().chain(stuck).map(|it| it.0);
+        Ok((is_whole.then(|| own.collect()), found))
     }
 
-    /// Takes over what others have left: those that have not moved for long, those that have stopped, and what is of a
-    /// channel that is delivered here, and was not where it was read.
-    pub fn claim_left(&self, link: &mut Link, delivers: impl Fn(&str) -> bool, most: usize) -> Answer<Vec<Held>> {
+    /// The other consumers.
+    pub fn others(&self, link: &mut Link) -> Answer<Vec<Consumer>> {
         let mut ask = redis::cmd("XINFO");
         ask.arg("CONSUMERS").arg(&self.keys.outbox).arg(SENDERS);
         let consumers: Vec<HashMap<String, redis::Value>> = link.ask(&ask)?;
-        let mut taken = Vec::new();
-        for consumer in consumers {
-            let text = |name: &str| consumer.get(name).and_then(|it| redis::from_redis_value_ref::<String>(it).ok());
-            let (Some(name), Some(pending)) = (text("name"), text("pending")) else { continue };
-            let is_ours = name.strip_prefix(OF_CHANNEL).is_none_or(&delivers);
-            let room = most.saturating_sub(taken.len());
-            if name == self.name || pending == "0" || !is_ours || room == 0 {
-                continue;
-            }
-            let left = self.pending(link, &name, self.claim_after, room)?;
-            taken.extend(self.claim(link, &left, self.claim_after)?);
-        }
-        Ok(taken)
+        let read = |told: HashMap<String, redis::Value>| {
+            let text = |name: &str| told.get(name).and_then(|it| redis::from_redis_value_ref::<String>(it).ok());
+            let idle = Duration::from_millis(text("idle")?.parse().ok()?);
+            Some(Consumer { name: text("name")?, has_pending: text("pending")? != "0", idle })
+        };
+        Ok(consumers.into_iter().filter_map(read).filter(|it| it.name != self.name).collect())
+    }
+
+    /// Takes over what one of them has not moved for long, or has given away.
+    pub fn claim_of(&self, link: &mut Link, consumer: &str, most: usize) -> Answer<Vec<Found>> {
+        let left = self.pending(link, consumer, self.claim_after, most)?;
+        self.claim(link, &left, self.claim_after)
+    }
+
+    /// The same of what is there for the senders of a channel.
+    pub fn claim_of_channel(&self, link: &mut Link, channel: &str, most: usize) -> Answer<Vec<Found>> {
+        self.claim_of(link, &format!("{OF_CHANNEL}{channel}"), most)
     }
 
     /// Hands on what is held here: to whoever delivers its channel, or to whoever comes first.
-    pub fn hand_on<'a>(&self, commands: &mut Pipeline, held: &'a Held, channel: Option<&'a str>) {
+    pub fn hand_on(&self, commands: &mut Pipeline, held: &Held, channel: Option<&str>) {
         let to = channel.map_or_else(|| RELEASED.to_owned(), |channel| format!("{OF_CHANNEL}{channel}"));
         let command = commands.cmd("XCLAIM").arg(&self.keys.outbox).arg(SENDERS).arg(to).arg(0).arg(&held.id);
         command.arg("IDLE").arg(LONG_AGO_MILLIS).arg("RETRYCOUNT").arg(held.failures + 1).arg("JUSTID").ignore();
@@ -142,14 +205,21 @@ impl Group {
         command.arg("RETRYCOUNT").arg(held.failures + 1).arg("JUSTID").ignore();
     }
 
-    /// Leaves the group, if nothing is left under the name: with a consumer goes what it has.
+    /// What came of entries, to be written down by this consumer.
+    pub fn outcomes(&self) -> Outcomes<'_> {
+        Outcomes::new(&self.keys, &self.name)
+    }
+
+    /// Leaves the group, if nothing is left under the name.
     pub fn leave(&self, link: &mut Link) -> Answer<()> {
-        if self.pending(link, &self.name, Duration::ZERO, 1)?.is_empty() {
-            let mut leave = redis::cmd("XGROUP");
-            leave.arg("DELCONSUMER").arg(&self.keys.outbox).arg(SENDERS).arg(&self.name);
-            link.ask::<()>(&leave)?;
-        }
-        Ok(())
+        self.remove(link, &self.name).map(drop)
+    }
+
+    /// Deletes a consumer that has nothing. Returns whether it had nothing.
+    pub fn remove(&self, link: &mut Link, consumer: &str) -> Answer<bool> {
+        let mut leave = redis::cmd("EVAL");
+        leave.arg(LEAVE).arg(1).arg(&self.keys.outbox).arg(SENDERS).arg(consumer);
+        link.ask(&leave)
     }
 
     fn pending(&self, link: &mut Link, consumer: &str, idle: Duration, most: usize) -> Answer<Pending> {
@@ -163,7 +233,7 @@ impl Group {
     }
 
     /// Takes these, unless somebody has meanwhile, and leaves how often they were tried as it is.
-    fn claim(&self, link: &mut Link, entries: &Pending, idle: Duration) -> Answer<Vec<Held>> {
+    fn claim(&self, link: &mut Link, entries: &Pending, idle: Duration) -> Answer<Vec<Found>> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
@@ -178,15 +248,27 @@ impl Group {
         let tries = |id: &str| counts.get(id).copied().unwrap_or(1).saturating_sub(1);
         let taken = |(id, fields): Entry| {
             let failures = tries(&id);
-            held(id, &texts(&fields), failures)
+            read_entry(id, &texts(&fields), failures)
         };
         Ok(claimed.into_iter().flatten().flatten().map(taken).collect())
     }
 }
 
-fn held(id: String, fields: &[String], failures: u32) -> Held {
+fn read_entry(id: String, fields: &[String], failures: u32) -> Found {
+    #[derive(Deserialize)]
+    struct EventId {
+        id: String,
+    }
     let entry = entry_of(&id).unwrap_or_default();
     let event = field(fields, EVENT).unwrap_or_default().to_owned();
-    let envelope = serde_json::from_str(&event).map_err(|error| error.to_string());
-    Held { id, entry, event, envelope, failures, state: State::Waiting(None) }
+    match serde_json::from_str(&event) {
+        Ok(envelope) => {
+            let (envelope, state) = (Arc::new(envelope), State::Waiting(None));
+            Found::Event(Held { id, entry, event, envelope, failures, state, is_lost: false })
+        }
+        Err(error) => {
+            let event_id = serde_json::from_str::<EventId>(&event).ok().map(|it| it.id).filter(|id| !id.is_empty());
+            Found::Unreadable(Unreadable { id, entry, event, event_id, error: error.to_string() })
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redis::{
     Client, Cmd, Connection, ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError,
+    ServerErrorKind,
 };
 
 use crate::error::{Error, Result, shown_up_to};
@@ -80,10 +81,19 @@ impl Link {
     pub fn failed(&self, error: &RedisError) -> Error {
         let why = match (error.code(), error.detail()) {
             (Some(code), Some(detail)) => format!("{code} {detail}"),
-            _ => error.to_string(),
+            // Of several commands that were refused the first says why.
+            _ => match error.clone().into_server_errors().as_deref().and_then(<[_]>::first) {
+                Some((_, first)) => format!("{} {}", first.code(), first.details().unwrap_or_default()),
+                None => error.to_string(),
+            },
         };
         Error::unavailable(format!("{}: {}", self.place, shown_up_to(&why, SHOWN_CHARACTERS)))
     }
+}
+
+/// Whether a transaction was refused before anything of it was done.
+pub fn is_aborted(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ExecAbort))
 }
 
 fn connect(client: &Client) -> Answer<Connection> {

@@ -2,7 +2,7 @@
 //! say of it comes back. All of it is behind the feature `relay`.
 //!
 //! Two threads: one appends (`appender.rs`), one takes what the senders say (`statuses.rs`). `bulkd deliver` is such a
-//! sender (`remote.rs`). What the streams hold: `keys.rs` and `report.rs`.
+//! sender (`remote.rs`), with a thread for each channel (`leg.rs`). What the streams hold: `keys.rs` and `report.rs`.
 
 #[cfg(not(feature = "relay"))]
 mod absent;
@@ -13,7 +13,11 @@ mod held;
 #[cfg(feature = "relay")]
 mod keys;
 #[cfg(feature = "relay")]
+mod leg;
+#[cfg(feature = "relay")]
 mod link;
+#[cfg(feature = "relay")]
+mod outcomes;
 #[cfg(feature = "relay")]
 mod present;
 #[cfg(feature = "relay")]
@@ -50,6 +54,6 @@ pub struct Stats {
     pub in_stream: u64,
     /// Whether the stream has as many as it may.
     pub is_full: bool,
-    /// Why nothing is appended, if so.
+    /// Why nothing is appended, or no statuses are taken, if so.
     pub error: Option<String>,
 }

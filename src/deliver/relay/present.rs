@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use super::appender::Appender;
+use super::appender::{Appender, BATCH};
 use super::keys::Keys;
 use super::link::Link;
 use super::state::RelayState;
@@ -93,7 +93,7 @@ impl Relay {
 
     fn append(&self, link: Link, limit: u64) {
         let (store, route, keys, state) = (&*self.store, &*self.route, &self.keys, &self.state);
-        let mut appender = Appender { store, route, link, keys, state, limit, last: None };
+        let mut appender = Appender { store, route, link, keys, state, limit, last: None, at_once: BATCH };
         let trouble = "messages are not relayed";
         follow::follow(store, route.bell(), trouble, || state.is_stopping(), || appender.turn());
     }

@@ -1,99 +1,110 @@
 //! `bulkd deliver`: a sender on any machine. It takes events from the stream of a file's outbox, delivers them, and writes
 //! what came of them into the stream of statuses.
 //!
-//! Outcome, acknowledgement and removal are one transaction in Redis. Between a provider's answer and that transaction
-//! lies what may be sent twice: [`UNWRITTEN`] events at most.
+//! This thread takes events and gives them to the channels, each of which sends by a thread of its own (`leg.rs`). It has
+//! the group know of all that is held, also of what is being sent. What a channel has no room for goes back to the group,
+//! under the channel's name: so no channel waits for another. Between a provider's answer and the status lies what may be
+//! sent twice: 32 events of a channel at most.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::held::{Group, Held, MOST, State, TAKEN_AT_ONCE};
-use super::keys::{EVENT, Keys, is_tag};
+use super::held::{Found, Group, TAKEN_AT_ONCE};
+use super::keys::{Keys, is_tag};
+use super::leg::{Ids, Leg, Worker};
 use super::link::{Answer, Link};
 use super::report::Report;
-use crate::clock::Clock;
-use crate::crash::{self, Point};
-use crate::deliver::command::{Outlet, Settings};
-use crate::deliver::envelope::Envelope;
-use crate::deliver::sender::{Outcome, Retry};
+use crate::deliver::command::Settings;
 use crate::error::{Error, Result, shown_up_to};
-use crate::model::message_status::Reason;
 use crate::outage::Outage;
 use crate::output::LineOutput;
+use crate::store::Bell;
+use crate::threads;
 
-/// Outcomes that are written at once, and for how long one may wait for others.
-const UNWRITTEN: usize = 32;
-const WRITE_AFTER: Duration = Duration::from_millis(100);
-/// Before the second try, the third, and so on; the last one repeats.
-const RETRY_SECONDS: [u64; 4] = [5, 30, 120, 600];
-/// After a try that failed, before the next entry is tried. Twice as long after each, up to [`LONGEST_REST`].
-const SHORTEST_REST: Duration = Duration::from_millis(10);
-const LONGEST_REST: Duration = Duration::from_secs(5);
 /// How long Redis waits for new entries: a stop waits as long.
 const LONGEST_BLOCK: Duration = Duration::from_millis(500);
+/// The same while a channel that has left some to others may soon have room.
+const SHORT_BLOCK: Duration = Duration::from_millis(50);
+/// Until a channel that has enough may have room again. What it has no room for goes to Redis and back.
+const ROOM_WAIT: Duration = Duration::from_millis(20);
 /// Before Redis is tried again.
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
-/// Dead letters that are kept, about.
-const DEAD_LETTERS: usize = 100_000;
+const CREATE_AFTER: Duration = Duration::from_millis(10);
+/// What is being sent at a stop may take so long.
+const STOP_WAIT: Duration = Duration::from_secs(20);
+/// Whoever has nothing, and has not asked for anything in so many times the span after which it would have lost it, is gone.
+const GONE_AFTER: u32 = 5;
 
 struct Remote {
     link: Link,
-    group: Group,
-    outlets: Vec<Outlet>,
-    clock: Clock,
-    tries: u32,
-    /// Failures since the last message that was taken, and how many of them end it.
-    failures: u32,
+    group: Arc<Group>,
+    legs: Vec<Arc<Leg>>,
+    /// Rings when a leg has room.
+    room: Bell,
+    /// Failures one after the other with which a channel is given up.
     errors: u32,
-    held: Vec<Held>,
     /// When the group was last told that all of it is still at work on.
     touched: Option<Instant>,
     /// When what others have left was last looked for.
     looked: Option<Instant>,
-    /// Since when there has been an outcome to write.
-    unwritten_since: Option<Instant>,
-    rest: Duration,
-    failing: Outage,
+    /// Since when nothing new was taken since a channel has enough.
+    full_since: Option<Instant>,
     not_ours: Outage,
+    unreadable: Outage,
     stopped: Receiver<()>,
+    /// Closed once the legs' threads have ended.
+    ended: Receiver<()>,
 }
 
 /// Delivers until `stopped` says so.
 pub fn run(settings: Settings, out: &LineOutput, stopped: &Receiver<()>) -> Result<()> {
     let mut link = Link::new("--from", &settings.from)?;
-    let tag = match settings.tag {
-        Some(tag) if is_tag(&tag) => tag,
+    let tag = match &settings.tag {
+        Some(tag) if is_tag(tag) => tag.clone(),
         Some(_) => {
             return Err(Error::startup("--tag: expected the 12 hex digits that are in the ids of the file's messages"));
         }
         None => the_only_tag(&mut link)?,
     };
-    let group = Group { keys: Keys::of(&tag), name: settings.name, claim_after: settings.claim_after };
+    let (name, claim_after) = (settings.name.clone(), settings.claim_after);
+    let keys = Keys::of(&tag);
+    let group = Arc::new(Group { keys, name, claim_after, touched: Mutex::default() });
     group.create(&mut link).map_err(|error| link.failed(&error))?;
     out.say(format_args!("bulkd delivers what is in {} at {}, as {}", group.keys.outbox, link.place(), group.name));
     settings.shown.iter().for_each(|line| out.say(format_args!("  {line}")));
     let trouble = format!("{} cannot be used", link.place());
+    let (room, (ends, ended)) = (Bell::default(), bounded(0));
     let mut remote = Remote {
         link,
         group,
-        outlets: settings.outlets,
-        clock: Clock::system(),
-        tries: settings.tries,
-        failures: 0,
+        legs: Vec::new(),
+        room,
         errors: settings.errors,
-        held: Vec::new(),
         touched: None,
         looked: None,
-        unwritten_since: None,
-        rest: SHORTEST_REST,
-        failing: Outage::of_callers("events are not delivered"),
+        full_since: None,
         not_ours: Outage::of_callers("events are left to other senders"),
+        unreadable: Outage::of_callers("an entry is no event, and becomes a dead letter"),
         stopped: stopped.clone(),
+        ended,
     };
+    for planned in settings.outlets {
+        let leg = Leg::new(planned.channel, planned.sender, remote.group.clone(), remote.room.clone());
+        let link = Link::new("--from", &settings.from)?;
+        let worker = |leg| Worker::new(leg, link, planned.rate, settings.tries, settings.errors);
+        if let Err(error) = remote.start(leg, worker, ends.clone()) {
+            remote.legs.iter().for_each(|leg| leg.stop());
+            return Err(error);
+        }
+    }
+    drop(ends);
     let outage = Outage::new(trouble);
-    while !remote.is_stopped(Duration::ZERO) && remote.failures < remote.errors {
+    let mut given_up = None;
+    while !remote.is_stopped_within(Duration::ZERO) && given_up.is_none() {
         match remote.turn() {
             Ok(()) => outage.succeeded(),
             Err(error) if error.code() == Some("NOGROUP") => {
@@ -102,22 +113,20 @@ pub fn run(settings: Settings, out: &LineOutput, stopped: &Receiver<()>) -> Resu
                     outage.failed(remote.link.failed(&error));
                 }
                 remote.touched = None;
-                remote.is_stopped(SHORTEST_REST);
+                remote.is_stopped_within(CREATE_AFTER);
             }
             Err(error) => {
                 outage.failed(remote.link.failed(&error));
                 remote.touched = None;
-                remote.is_stopped(RECONNECT_AFTER);
+                remote.is_stopped_within(RECONNECT_AFTER);
             }
         }
+        given_up = remote.given_up();
     }
     remote.stop().map_err(|error| remote.link.failed(&error))?;
-    match remote.failures >= remote.errors {
-        true => Err(Error::startup(format!(
-            "{} failures one after the other: what was taken is handed on, and this sender ends",
-            remote.failures
-        ))),
-        false => Ok(()),
+    match given_up {
+        Some(why) => Err(Error::startup(format!("{why}: what was taken is handed on, and this sender ends"))),
+        None => Ok(()),
     }
 }
 
@@ -150,213 +159,196 @@ fn the_only_tag(link: &mut Link) -> Result<String> {
     }
 }
 
-fn outlet_of<'a>(outlets: &'a mut [Outlet], envelope: &Envelope) -> Option<&'a mut Outlet> {
-    outlets.iter_mut().find(|outlet| outlet.channel == envelope.data.channel)
-}
-
 impl Remote {
-    /// Waits so long, unless it is to stop.
-    fn is_stopped(&self, wait: Duration) -> bool {
-        !matches!(self.stopped.recv_timeout(wait), Err(RecvTimeoutError::Timeout))
+    fn start(&mut self, leg: Leg, worker: impl FnOnce(Arc<Leg>) -> Worker, ends: Sender<()>) -> Result<()> {
+        let leg = Arc::new(leg);
+        let (name, worker) = (format!("deliver {}", leg.channel), worker(leg.clone()));
+        let run = move || {
+            worker.run();
+            drop(ends);
+        };
+        threads::spawn_service(std::thread::Builder::new().name(name.clone()), run)
+            .map_err(|error| Error::startup(format!("the thread '{name}' cannot be started: {error}")))?;
+        self.legs.push(leg);
+        Ok(())
     }
 
-    /// One step: an event is sent, or something to send is looked for.
+    /// Waits so long, unless it is to stop. Returns whether it is.
+    fn is_stopped_within(&self, span: Duration) -> bool {
+        !matches!(self.stopped.recv_timeout(span), Err(RecvTimeoutError::Timeout))
+    }
+
+    /// Why it ends by itself, if it does: a channel is given up, and no other is at work.
+    fn given_up(&self) -> Option<String> {
+        let why = self.legs.iter().find_map(|leg| leg.given_up(self.errors))?;
+        let is_at_work = |leg: &Arc<Leg>| leg.given_up(self.errors).is_none() && leg.is_at_work();
+        (!self.legs.iter().any(is_at_work)).then_some(why)
+    }
+
+    fn leg_of(&self, channel: &str) -> Option<&Arc<Leg>> {
+        self.legs.iter().find(|leg| leg.channel == channel)
+    }
+
+    fn is_any_hungry(&self) -> bool {
+        self.legs.iter().any(|leg| leg.is_hungry())
+    }
+
+    /// One step: something to send is looked for, if there is room for it.
     fn turn(&mut self) -> Answer<()> {
-        let now = Instant::now();
+        let (heard, now) = (self.room.rung(), Instant::now());
         if self.touched.is_none_or(|at| now - at >= self.group.claim_after / 3) {
             self.touch(now)?;
         }
-        let is_due = self.held.iter().filter(|held| held.is_over()).count() >= UNWRITTEN
-            || self.unwritten_since.is_some_and(|since| now - since >= WRITE_AFTER);
-        if is_due {
-            self.write()?;
+        let found = self.take_left(now)?;
+        let longest = LONGEST_BLOCK.min(self.group.claim_after / 4);
+        if !self.is_any_hungry() {
+            self.room.wait(heard, longest);
+            return Ok(());
         }
-        let at = self.clock.now();
-        let mut free_at = None;
-        let place = self.held.iter().position(|held| {
-            // What could not be read, or has no outlet here, is not held to be sent.
-            let outlet = held.envelope.as_ref().ok().and_then(|it| outlet_of(&mut self.outlets, it));
-            let Some(outlet) = outlet.filter(|_| held.is_ready(now)) else { return false };
-            let not_before = outlet.rate.not_before(at);
-            free_at = free_at.into_iter().chain(not_before).min();
-            not_before.is_none()
-        });
-        if let Some(place) = place {
-            return self.deliver(place);
-        }
-        self.write()?;
-        match free_at {
-            // It takes no more than it may send.
-            Some(free_at) => {
-                self.is_stopped(self.clock.until(free_at).min(self.group.claim_after / 4));
-                Ok(())
+        if self.legs.iter().any(|leg| leg.is_busy()) {
+            let waited = now.saturating_duration_since(*self.full_since.get_or_insert(now));
+            if waited < ROOM_WAIT {
+                self.room.wait(heard, ROOM_WAIT - waited);
+                return Ok(());
             }
-            None => self.take(now),
         }
+        self.full_since = None;
+        let wait = match self.legs.iter().any(|leg| leg.may_take_left()) {
+            _ if found => Duration::ZERO,
+            true => SHORT_BLOCK.min(longest),
+            false => longest,
+        };
+        let taken = self.group.take(&mut self.link, wait)?;
+        self.add(taken)
     }
 
     /// Has the group know that all that is held is still at work on, and lets go of what others have taken over meanwhile.
     fn touch(&mut self, now: Instant) -> Answer<()> {
-        let known: HashSet<&str> = self.held.iter().map(|held| held.id.as_str()).collect();
-        let (own, found) = self.group.touch(&mut self.link, &known)?;
-        self.held.retain(|held| held.is_over() || own.contains(&held.id));
+        let mut ids = Ids::default();
+        self.legs.iter().for_each(|leg| leg.ids(&mut ids));
+        let (own, found) = self.group.touch(&mut self.link, &ids)?;
+        if let Some(own) = own {
+            self.legs.iter().for_each(|leg| leg.lose(&ids, &own));
+        }
         self.touched = Some(now);
+        self.group.set_touched(now);
         self.add(found)
     }
 
-    /// Takes what others have left, or what is new, for which it waits.
-    fn take(&mut self, now: Instant) -> Answer<()> {
-        let room = MOST.saturating_sub(self.held.len());
-        if room > 0 && self.looked.is_none_or(|at| now - at >= self.group.claim_after.min(Duration::from_secs(10)) / 4)
-        {
-            let delivers = |channel: &str| self.outlets.iter().any(|outlet| outlet.channel == channel);
-            let found = self.group.claim_left(&mut self.link, delivers, room.min(TAKEN_AT_ONCE))?;
-            if !found.is_empty() {
-                // There may be more.
-                return self.add(found);
-            }
-            self.looked = Some(now);
-        }
-        let next = |held: &Held| match held.state {
-            State::Waiting(Some(due)) => Some(due.saturating_duration_since(now)),
-            _ => None,
-        };
-        let wait = self.held.iter().filter_map(next).min().unwrap_or(LONGEST_BLOCK).min(LONGEST_BLOCK);
-        // Redis takes no wait for a wait without an end.
-        let wait = wait.min(self.group.claim_after / 4).max(Duration::from_millis(1));
-        if room == 0 {
-            self.is_stopped(wait);
-            return Ok(());
-        }
-        let found = self.group.take(&mut self.link, wait)?;
-        self.add(found)
-    }
-
-    /// Holds what was taken, but for what no sender is here for: that is handed on.
-    fn add(&mut self, found: Vec<Held>) -> Answer<()> {
-        let mut handed_on = redis::pipe();
-        for mut held in found {
-            match &held.envelope {
-                Ok(envelope) => {
-                    let channel = envelope.data.channel.as_str();
-                    if outlet_of(&mut self.outlets, envelope).is_none() {
-                        self.not_ours.failed(format_args!("no --deliver is for the channel {channel}"));
-                        self.group.hand_on(&mut handed_on, &held, Some(channel));
-                        continue;
-                    }
-                }
-                Err(error) => {
-                    let report =
-                        Report::refused(held.entry, "", None, &format!("the event could not be read: {error}"));
-                    held.state = State::Over { report, is_dead: true };
-                    self.unwritten_since.get_or_insert_with(Instant::now);
-                }
-            }
-            self.held.push(held);
-        }
-        if handed_on.is_empty() { Ok(()) } else { self.link.ask_all(&handed_on) }
-    }
-
-    /// Sends one event.
-    fn deliver(&mut self, place: usize) -> Answer<()> {
-        let Some(held) = self.held.get_mut(place) else { return Ok(()) };
-        let (entry, failures) = (held.entry, held.failures);
-        let Ok(envelope) = &held.envelope else { return Ok(()) };
-        let Some(outlet) = outlet_of(&mut self.outlets, envelope) else { return Ok(()) };
-        outlet.rate.spend(self.clock.now());
-        let outcome = outlet.sender.send(envelope);
-        crash::point(Point::RelaySent);
-        let over = |report| State::Over { report, is_dead: false };
-        let (state, failures, error) = match outcome {
-            Outcome::Accepted { reference } => (over(Report::accepted(entry, &envelope.id, reference)), failures, None),
-            Outcome::Refused { reason, error, retry: Retry::Never } => {
-                // An address that there is not says nothing about the target; all else may be a wrong one.
-                let failed = (reason != Reason::Bounced).then(|| error.clone());
-                (over(Report::refused(entry, &envelope.id, Some(reason.name().to_owned()), &error)), failures, failed)
-            }
-            Outcome::Refused { reason, error, retry: Retry::After(asked) } => {
-                let failures = failures + 1;
-                if failures >= self.tries {
-                    let why = format!("given up after {failures} tries: {error}");
-                    let report = Report::refused(entry, &envelope.id, Some(reason.name().to_owned()), &why);
-                    (State::Over { report, is_dead: true }, failures, Some(error))
-                } else {
-                    let seconds = RETRY_SECONDS.get(failures as usize - 1).or(RETRY_SECONDS.last());
-                    let wait = Duration::from_secs(seconds.copied().unwrap_or_default()).max(asked.unwrap_or_default());
-                    (State::Waiting(Some(Instant::now() + wait)), failures, Some(error))
-                }
-            }
-        };
-        let failed = error.map(|error| format!("{}: {error}", outlet.channel));
-        (held.state, held.failures) = (state, failures);
-        if held.is_over() {
-            self.unwritten_since.get_or_insert_with(Instant::now);
-        }
-        let Some(failed) = failed else {
-            (self.rest, self.failures) = (SHORTEST_REST, 0);
-            self.failing.succeeded();
-            return Ok(());
-        };
-        self.failing.failed(failed);
-        self.failures += 1;
-        let mut note = redis::pipe();
-        self.group.note_failures(&mut note, held);
-        let noted = self.link.ask_all(&note);
-        self.is_stopped(self.rest.min(self.group.claim_after / 4));
-        self.rest = (self.rest * 2).min(LONGEST_REST);
-        noted
-    }
-
-    /// Has what cannot be made sure of sent again: it may be lost with the machine.
-    fn make_sure(&mut self) {
-        for outlet in &self.outlets {
-            let is_its = |held: &Held| {
-                held.is_over() && held.envelope.as_ref().is_ok_and(|it| it.data.channel == outlet.channel)
-            };
-            if !self.held.iter().any(is_its) {
+    /// Takes what was left to whoever comes first, or by those that are gone. Returns whether there was something.
+    fn take_left(&mut self, now: Instant) -> Answer<bool> {
+        let mut has_found = false;
+        for leg in self.legs.clone() {
+            if !leg.is_hungry() || !leg.has_left.swap(false, Ordering::SeqCst) {
                 continue;
             }
-            let Err(error) = outlet.sender.settle() else { continue };
-            self.failing.failed(error);
-            let again = Instant::now() + Duration::from_secs(RETRY_SECONDS[0]);
-            for held in self.held.iter_mut().filter(|held| is_its(held)) {
-                if matches!(&held.state, State::Over { report, .. } if report.error().is_none()) {
-                    held.state = State::Waiting(Some(again));
+            let found = self.group.claim_of_channel(&mut self.link, &leg.channel, TAKEN_AT_ONCE);
+            // There may be more.
+            let is_again = found.as_ref().map_or(true, |found| found.len() == TAKEN_AT_ONCE);
+            leg.has_left.fetch_or(is_again, Ordering::SeqCst);
+            let found = found?;
+            has_found |= !found.is_empty();
+            self.add(found)?;
+        }
+        let interval = self.group.claim_after.min(Duration::from_secs(10)) / 4;
+        if self.looked.is_none_or(|at| now - at >= interval) && self.is_any_hungry() {
+            let found = self.look()?;
+            has_found |= found;
+            if !found {
+                self.looked = Some(now);
+            }
+        }
+        Ok(has_found)
+    }
+
+    /// Looks at the other senders, and at what was given back.
+    fn look(&mut self) -> Answer<bool> {
+        let mut has_found = false;
+        for other in self.group.others(&mut self.link)? {
+            if !other.has_pending {
+                if other.idle >= self.group.claim_after * GONE_AFTER
+                    && self.group.remove(&mut self.link, &other.name)?
+                {
+                    log::debug!("the sender {} is gone, and had nothing", other.name);
+                }
+                continue;
+            }
+            match other.channel() {
+                Some(channel) => {
+                    if let Some(leg) = self.leg_of(channel) {
+                        leg.has_left.store(true, Ordering::SeqCst);
+                    }
+                }
+                None => {
+                    let found = self.group.claim_of(&mut self.link, &other.name, TAKEN_AT_ONCE)?;
+                    has_found |= !found.is_empty();
+                    self.add(found)?;
                 }
             }
         }
+        Ok(has_found)
     }
 
-    /// Writes down what came of what was sent. That, the acknowledgement and the removal happen together or not at all.
-    fn write(&mut self) -> Answer<()> {
-        self.make_sure();
-        let mut commands = redis::pipe();
-        commands.atomic();
-        let keys = &self.group.keys;
-        for held in &self.held {
-            let State::Over { report, is_dead } = &held.state else { continue };
-            if *is_dead {
-                let command = commands.cmd("XADD").arg(&keys.dead).arg("MAXLEN").arg("~").arg(DEAD_LETTERS).arg("*");
-                let error = report.error().unwrap_or_default();
-                command.arg("entry").arg(held.entry).arg("tries").arg(held.failures).arg("error").arg(error);
-                command.arg(EVENT).arg(&held.event).ignore();
+    /// Gives what was found to the channels; what has none here, or finds no room, is handed on.
+    fn add(&mut self, found: Vec<Found>) -> Answer<()> {
+        let (mut handed_on, mut full) = (redis::pipe(), HashSet::new());
+        let mut outcomes = self.group.outcomes();
+        let mut is_any_unreadable = false;
+        for found in found {
+            let held = match found {
+                Found::Event(held) => held,
+                Found::Unreadable(it) => {
+                    let error = format!("the event could not be read: {}", it.error);
+                    self.unreadable.failed(format_args!("{}: {}", it.id, it.error));
+                    outcomes.add_dead_letter(it.entry, 0, &error, &it.event);
+                    let report = it.event_id.map(|id| Report::refused(it.entry, &id, None, &error));
+                    outcomes.add(&it.id, report.as_ref());
+                    is_any_unreadable = true;
+                    continue;
+                }
+            };
+            let channel = held.envelope.data.channel.clone();
+            let back = match self.leg_of(&channel) {
+                Some(leg) => {
+                    let back = leg.take(held);
+                    full.extend(back.is_some().then(|| channel.clone()));
+                    back
+                }
+                None => {
+                    self.not_ours.failed(format_args!("no --deliver is for the channel {channel}"));
+                    Some(held)
+                }
+            };
+            if let Some(held) = back {
+                self.group.hand_on(&mut handed_on, &held, Some(&channel));
             }
-            report.write(&mut commands, keys, &held.id, &self.group.name);
         }
-        if !commands.is_empty() {
-            self.link.ask_all::<()>(&commands)?;
-            crash::point(Point::RelayWritten);
-            self.held.retain(|held| !held.is_over());
+        if !handed_on.is_empty() {
+            self.link.ask_all::<()>(&handed_on)?;
+            let of_full = self.legs.iter().filter(|leg| full.contains(&leg.channel));
+            of_full.for_each(|leg| leg.has_left.store(true, Ordering::SeqCst));
         }
-        self.unwritten_since = None;
+        if is_any_unreadable {
+            self.link.ask::<()>(&outcomes.command())?;
+        }
         Ok(())
     }
 
-    /// Writes down what was sent, and hands the rest on.
+    /// Ends what is under way, and hands the rest on. What cannot be ended in time is left as it is: others take it over
+    /// when it has not moved for long.
     fn stop(&mut self) -> Answer<()> {
-        self.write()?;
+        self.legs.iter().for_each(|leg| leg.stop());
+        let until = Instant::now() + STOP_WAIT;
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            if self.ended.recv_timeout(left.min(self.group.claim_after / 4)) != Err(RecvTimeoutError::Timeout) {
+                break;
+            }
+            self.touch(Instant::now())?;
+        }
         let mut commands = redis::pipe();
-        self.held.iter().for_each(|held| self.group.hand_on(&mut commands, held, None));
+        for held in self.legs.iter().flat_map(|leg| leg.drain()) {
+            self.group.hand_on(&mut commands, &held, None);
+        }
         if !commands.is_empty() {
             self.link.ask_all::<()>(&commands)?;
         }

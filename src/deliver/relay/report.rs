@@ -1,8 +1,6 @@
 //! What a sender says of an entry, as it stands in the stream of statuses.
 
-use redis::Pipeline;
-
-use super::keys::{Keys, SENDERS, field};
+use super::keys::field;
 use crate::error::shown_up_to;
 
 /// Characters of what a provider said.
@@ -13,7 +11,7 @@ const LONGEST: usize = 1_000;
 pub struct Report {
     /// Of the queue.
     pub entry: i64,
-    /// The event's. Empty where the sender could not read the event.
+    /// The event's: it says of which message this is.
     pub event_id: String,
     pub outcome: Told,
 }
@@ -42,33 +40,28 @@ impl Report {
         }
     }
 
-    /// Has it written down, and the entry taken away.
-    pub fn write(&self, commands: &mut Pipeline, keys: &Keys, id: &str, sender: &str) {
-        let command = commands.cmd("XADD").arg(&keys.statuses).arg("*");
-        command.arg("entry").arg(self.entry).arg("id").arg(&self.event_id).arg("sender").arg(sender);
+    /// As it stands in the stream: names and values by turns.
+    pub fn fields(&self, sender: &str) -> Vec<String> {
+        let entry = self.entry.to_string();
+        let mut fields = vec![("entry", entry.as_str()), ("id", &self.event_id), ("sender", sender)];
         match &self.outcome {
             Told::Accepted { reference } => {
-                command.arg("outcome").arg("accepted");
-                if let Some(reference) = reference {
-                    command.arg("reference").arg(reference);
-                }
+                fields.push(("outcome", "accepted"));
+                fields.extend(reference.as_deref().map(|it| ("reference", it)));
             }
             Told::Refused { reason, error } => {
-                command.arg("outcome").arg("refused").arg("error").arg(error);
-                if let Some(reason) = reason {
-                    command.arg("reason").arg(reason);
-                }
+                fields.extend([("outcome", "refused"), ("error", error)]);
+                fields.extend(reason.as_deref().map(|it| ("reason", it)));
             }
         }
-        commands.ignore();
-        commands.cmd("XACK").arg(&keys.outbox).arg(SENDERS).arg(id).ignore();
-        commands.cmd("XDEL").arg(&keys.outbox).arg(id).ignore();
+        fields.into_iter().flat_map(|(name, value)| [name.to_owned(), value.to_owned()]).collect()
     }
 
     /// Reads one that a sender wrote, which may be another program. The error says what was expected.
     pub fn read(fields: &[String]) -> Result<Self, &'static str> {
         let entry = field(fields, "entry").and_then(|entry| entry.parse().ok());
         let entry = entry.filter(|entry: &i64| *entry > 0).ok_or("expected the number of an entry in 'entry'")?;
+        let event_id = field(fields, "id").filter(|id| !id.is_empty()).ok_or("expected the event's id in 'id'")?;
         let short = |name: &str| field(fields, name).map(|text| shown_up_to(text, LONGEST).to_string());
         let outcome = match field(fields, "outcome") {
             Some("accepted") => Told::Accepted { reference: short("reference") },
@@ -78,7 +71,7 @@ impl Report {
             },
             _ => return Err("expected 'accepted' or 'refused' in 'outcome'"),
         };
-        Ok(Report { entry, event_id: field(fields, "id").unwrap_or_default().to_owned(), outcome })
+        Ok(Report { entry, event_id: event_id.to_owned(), outcome })
     }
 }
 
@@ -97,10 +90,18 @@ mod tests {
             read("outcome accepted entry 7 id 1-a/0 reference R1 more x"),
             Ok(Report::accepted(7, "1-a/0", Some("R1".to_owned())))
         );
-        let refused = Report::refused(7, "", Some("BOUNCED".to_owned()), "gone");
-        assert_eq!(read("outcome refused entry 7 reason BOUNCED error gone"), Ok(refused));
-        for wrong in ["", "entry", "entry 0 outcome accepted", "entry x outcome accepted", "entry 7 outcome lost"] {
-            assert!(read(wrong).is_err(), "{wrong}");
+        let refused = Report::refused(7, "1-a/0", Some("BOUNCED".to_owned()), "gone");
+        assert_eq!(read("outcome refused entry 7 id 1-a/0 reason BOUNCED error gone"), Ok(refused.clone()));
+        assert_eq!(Report::read(&refused.fields("one")), Ok(refused));
+        for (wrong, expected) in [
+            ("", "'entry'"),
+            ("entry", "'entry'"),
+            ("id a entry 0 outcome accepted", "'entry'"),
+            ("id a entry x outcome accepted", "'entry'"),
+            ("id a entry 7 outcome lost", "'outcome'"),
+            ("entry 7 outcome accepted", "'id'"),
+        ] {
+            assert!(read(wrong).is_err_and(|error| error.ends_with(expected)), "{wrong}");
         }
     }
 }

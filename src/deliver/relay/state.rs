@@ -3,6 +3,13 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+/// What one of the threads does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Appends,
+    Takes,
+}
+
 /// How the relay goes.
 #[derive(Default)]
 pub struct RelayState {
@@ -12,7 +19,8 @@ pub struct RelayState {
     /// Entries in the stream.
     in_stream: AtomicU64,
     is_full: AtomicBool,
-    error: Mutex<Option<String>>,
+    /// Why one thread or the other does nothing.
+    errors: Mutex<[Option<String>; 2]>,
     /// How often there was reason to look which entries Redis has. Once from the start.
     recounts: AtomicU64,
 }
@@ -44,13 +52,19 @@ impl RelayState {
         self.is_full.load(Ordering::SeqCst)
     }
 
-    /// Why nothing is appended, if so.
-    pub fn set_error(&self, error: Option<String>) {
-        *self.error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    /// Why one of them does nothing, if so.
+    pub fn set_error(&self, of: Role, error: Option<String>) {
+        let [appends, takes] = &mut *self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        match of {
+            Role::Appends => *appends = error,
+            Role::Takes => *takes = error,
+        }
     }
 
+    /// Why nothing is appended, or else why no statuses are taken.
     pub fn error(&self) -> Option<String> {
-        self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let [appends, takes] = &*self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        appends.clone().or_else(|| takes.clone())
     }
 
     /// Asks for a look at which entries Redis has.

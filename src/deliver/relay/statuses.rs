@@ -10,11 +10,11 @@ use super::ROUTE;
 use super::keys::{EVENT, Keys, entry_of, field};
 use super::link::Link;
 use super::report::{Report, Told};
-use super::state::RelayState;
+use super::state::{RelayState, Role};
 use super::stream::{self, ByStream, Entry};
 use crate::crash::{self, Point};
 use crate::deliver::route::Route;
-use crate::error::{Result, shown};
+use crate::error::{Error, Result, shown};
 use crate::follow::Next;
 use crate::model::message_status::Reason;
 use crate::model::row::DeliveryEntry;
@@ -52,6 +52,12 @@ struct EventId {
 impl Statuses<'_> {
     /// Takes what has come in.
     pub fn turn(&mut self) -> Result<Next> {
+        let turned = self.try_turn();
+        self.state.set_error(Role::Takes, turned.as_ref().err().map(Error::to_string));
+        turned
+    }
+
+    fn try_turn(&mut self) -> Result<Next> {
         if !self.link.is_open() {
             self.recounted = None;
         }
@@ -177,7 +183,7 @@ fn write(tx: &mut Tx<'_>, reports: Vec<Report>) -> Result<()> {
     for report in reports {
         let entry = DeliveryEntry(report.entry);
         // Said twice, or of a message that this file does not have any more, such as after a restore.
-        if !report.event_id.is_empty() && !relayed::is_of(tx, ROUTE, entry, &report.event_id)? {
+        if !relayed::is_of(tx, ROUTE, entry, &report.event_id)? {
             continue;
         }
         attempts.push((

@@ -19,49 +19,69 @@ pub fn reference(body: &Value) -> Option<String> {
     })
 }
 
-/// Why a message was refused all the same, if it was.
+/// Whether providers of this form say in the body of an answer alone whether the message was taken.
+pub fn is_in_body(form: RequestForm) -> bool {
+    use RequestForm::{Expo, Mailjet, Mandrill, OneSignal, Slack, Vonage};
+    matches!(form, Expo | Mailjet | Mandrill | OneSignal | Slack | Vonage)
+}
+
+/// Why a message was refused all the same, if it was. [`is_in_body`] knows the forms.
 pub fn refusal(form: RequestForm, body: &Value) -> Option<Outcome> {
     let text = |at: &str| body.pointer(at).and_then(Value::as_str);
     match form {
         RequestForm::Slack if body.get("ok") == Some(&Value::Bool(false)) => {
             let error = text("/error").unwrap_or("no reason");
             // What is wrong with the key, or with the moment, is not wrong with the message.
-            let passes =
-                ["ratelimited", "not_authed", "invalid_auth", "token_expired", "token_revoked", "account_inactive"];
-            Some(refused(error, passes.contains(&error)))
+            let retry = match error {
+                "ratelimited" => Retry::After(None),
+                "not_authed" | "invalid_auth" | "token_expired" | "token_revoked" | "account_inactive" => {
+                    Retry::Unauthorized
+                }
+                _ => Retry::Never,
+            };
+            Some(refused(error, retry))
         }
         RequestForm::Vonage => {
             let status = text("/messages/0/status").filter(|status| *status != "0")?;
             let error = text("/messages/0/error-text").unwrap_or("no reason");
-            // Throttled, and wrong credentials.
-            Some(refused(&format!("{status}: {error}"), ["1", "4", "5", "9"].contains(&status)))
+            let retry = match status {
+                // Throttled, an error of theirs, and a quota that is used up.
+                "1" | "5" | "9" => Retry::After(None),
+                "4" => Retry::Unauthorized,
+                _ => Retry::Never,
+            };
+            Some(refused(&format!("{status}: {error}"), retry))
         }
         RequestForm::Expo => {
             let data = body.get("data")?;
             let data = data.get(0).unwrap_or(data);
             (data.get("status")? == "error").then(|| {
                 let error = data.get("message").and_then(Value::as_str).unwrap_or("no reason");
-                refused(error, data.pointer("/details/error").is_some_and(|it| it == "MessageRateExceeded"))
+                let retry = match data.pointer("/details/error").and_then(Value::as_str) {
+                    Some("MessageRateExceeded") => Retry::After(None),
+                    Some("InvalidCredentials") => Retry::Unauthorized,
+                    _ => Retry::Never,
+                };
+                refused(error, retry)
             })
         }
         RequestForm::Mailjet => {
             let status = text("/Messages/0/Status").filter(|status| *status != "success")?;
-            Some(refused(text("/Messages/0/Errors/0/ErrorMessage").unwrap_or(status), false))
+            Some(refused(text("/Messages/0/Errors/0/ErrorMessage").unwrap_or(status), Retry::Never))
         }
         RequestForm::Mandrill => {
             let status = text("/0/status").filter(|status| matches!(*status, "rejected" | "invalid"))?;
-            Some(refused(text("/0/reject_reason").unwrap_or(status), false))
+            Some(refused(text("/0/reject_reason").unwrap_or(status), Retry::Never))
         }
         RequestForm::OneSignal => {
             let errors = body.get("errors").filter(|it| text("/id").is_none_or(str::is_empty) && !it.is_null())?;
-            Some(refused(&errors.to_string(), false))
+            Some(refused(&errors.to_string(), Retry::Never))
         }
         _ => None,
     }
 }
 
-fn refused(error: &str, may_pass: bool) -> Outcome {
-    let retry = if may_pass { Retry::After(None) } else { Retry::Never };
+fn refused(error: &str, retry: Retry) -> Outcome {
     Outcome::Refused { reason: Reason::ProviderError, error: format!("the provider refused it: {error}"), retry }
 }
 
@@ -81,6 +101,9 @@ mod tests {
         assert_eq!(retry(RequestForm::Slack, json!({ "ok": true, "ts": "1" })), None);
         assert_eq!(retry(RequestForm::Slack, json!({ "ok": false, "error": "channel_not_found" })), never);
         assert_eq!(retry(RequestForm::Slack, json!({ "ok": false, "error": "ratelimited" })), later);
+        let wrong_key = Some(Retry::Unauthorized);
+        assert_eq!(retry(RequestForm::Slack, json!({ "ok": false, "error": "invalid_auth" })), wrong_key);
+        assert_eq!(retry(RequestForm::Vonage, json!({ "messages": [{ "status": "4" }] })), wrong_key);
         assert_eq!(retry(RequestForm::Slack, json!(null)), None);
         assert_eq!(retry(RequestForm::Vonage, json!({ "messages": [{ "status": "0" }] })), None);
         assert_eq!(retry(RequestForm::Vonage, json!({ "messages": [{ "status": "6" }] })), never);

@@ -1,12 +1,13 @@
 //! One HTTP request, and what its status means.
 
+use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ureq::Agent;
 use ureq::http::{Request, Response};
 
-use super::{Outcome, Retry};
+use super::{Outcome, Retry, words};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, shown_up_to};
 use crate::model::message_status::Reason;
@@ -28,7 +29,10 @@ pub struct Client(Agent);
 /// What a server has said.
 pub struct Answer {
     pub status: u16,
+    /// As much of it as was read.
     pub text: String,
+    /// Why the rest was not, if there is one.
+    pub unread: Option<String>,
     /// How long it asks to be left alone.
     pub retry_after: Option<Duration>,
     /// What its headers call the message.
@@ -62,8 +66,8 @@ impl Client {
                 let (retry_after, reference) = (header("retry-after"), header("x-message-id"));
                 let retry_after = retry_after.and_then(|text| span(&text));
                 let status = response.status().as_u16();
-                let bytes = response.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec().unwrap_or_default();
-                Ok(Answer { status, text: String::from_utf8_lossy(&bytes).into_owned(), retry_after, reference })
+                let (text, unread) = text_of(response.body_mut().as_reader());
+                Ok(Answer { status, text, unread, retry_after, reference })
             }
             Err(error @ (ureq::Error::BadUri(_) | ureq::Error::Http(_))) => Err(Outcome::refused(error.to_string())),
             Err(error) => Err(Outcome::failed(error.to_string())),
@@ -73,6 +77,18 @@ impl Client {
     pub fn stop(&self) {
         self.0.clone().shutdown();
     }
+}
+
+/// What is there of a body, and why that is not all of it.
+fn text_of(body: impl Read) -> (String, Option<String>) {
+    let mut bytes = Vec::new();
+    let read = body.take(ANSWER_BYTES + 1).read_to_end(&mut bytes);
+    let unread = match read {
+        Err(error) => Some(words(&error)),
+        Ok(_) if bytes.len() as u64 > ANSWER_BYTES => Some(format!("it has more than {ANSWER_BYTES} bytes")),
+        Ok(_) => None,
+    };
+    (String::from_utf8_lossy(&bytes).into_owned(), unread)
 }
 
 fn of_header(response: &Response<ureq::Body>, name: &str) -> Option<String> {
@@ -90,8 +106,7 @@ fn span(text: &str) -> Option<Duration> {
 }
 
 impl Answer {
-    /// What the status means. A key that is refused is not the message's fault: it is tried again, until so many have failed
-    /// that the channel pauses.
+    /// What the status means. A key that is refused is not the message's fault.
     pub fn outcome(self) -> Outcome {
         let error = || {
             let text = self.text.trim();
@@ -105,9 +120,7 @@ impl Answer {
                 error: error(),
                 retry: Retry::After(self.retry_after),
             },
-            401 | 403 | 407 => {
-                Outcome::Refused { reason: Reason::ProviderError, error: error(), retry: Retry::After(None) }
-            }
+            401 | 403 | 407 => Outcome::unauthorized(error()),
             _ => Outcome::refused(error()),
         }
     }
@@ -140,7 +153,7 @@ mod tests {
     fn a_status_tells_whether_to_try_again() {
         let outcome = |status, text: &str| {
             let retry_after = Some(Duration::from_secs(7));
-            Answer { status, text: text.to_owned(), retry_after, reference: None }.outcome()
+            Answer { status, text: text.to_owned(), unread: None, retry_after, reference: None }.outcome()
         };
         let retry = |status| match outcome(status, "no") {
             Outcome::Refused { retry, .. } => Some(retry),
@@ -150,9 +163,24 @@ mod tests {
         for status in [408, 429, 500, 503] {
             assert_eq!(retry(status), Some(Retry::After(Some(Duration::from_secs(7)))), "{status}");
         }
-        assert_eq!([401, 403].map(retry), [Some(Retry::After(None)), Some(Retry::After(None))]);
+        assert_eq!([401, 403, 407].map(retry), [Some(Retry::Unauthorized); 3]);
         assert_eq!([301, 400, 404, 422].map(retry), [Some(Retry::Never); 4]);
         assert_eq!(outcome(400, "no such\nnumber"), Outcome::refused("the answer was 400: no such\\nnumber"));
+    }
+
+    #[test]
+    fn a_body_that_was_not_read_to_its_end_says_so() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                Err(std::io::Error::other("reset"))
+            }
+        }
+        let long = "x".repeat(ANSWER_BYTES as usize + 1);
+        assert_eq!(text_of(&b"{}"[..]), ("{}".to_owned(), None));
+        assert_eq!(text_of(long[1..].as_bytes()).1, None);
+        assert_eq!(text_of(long.as_bytes()).1.as_deref(), Some("it has more than 65536 bytes"));
+        assert_eq!(text_of((&b"{"[..]).chain(Broken)), ("{".to_owned(), Some("reset".to_owned())));
     }
 
     #[test]

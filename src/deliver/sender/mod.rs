@@ -51,12 +51,19 @@ pub enum Retry {
     Never,
     /// Not before this span, if the other side has named one.
     After(Option<Duration>),
+    /// Whoever sends here is not let in, such as for a wrong key: that is wrong with no message.
+    Unauthorized,
 }
 
 impl Outcome {
     /// It was not reached, or cannot take anything now.
     pub fn failed(error: impl Into<String>) -> Self {
         Outcome::Refused { reason: Reason::Failed, error: error.into(), retry: Retry::After(None) }
+    }
+
+    /// It lets nobody in who has such a key, or none.
+    pub fn unauthorized(error: impl Into<String>) -> Self {
+        Outcome::Refused { reason: Reason::ProviderError, error: error.into(), retry: Retry::Unauthorized }
     }
 
     /// It does not take this message.
@@ -72,7 +79,7 @@ pub fn make(target: &Target) -> Result<Arc<dyn Sender>> {
         Target::Provider { base } => Arc::new(provider::ProviderSender::new(base.as_deref())?),
         Target::Webhook { url } => Arc::new(webhook::WebhookSender::new(url)?),
         Target::File(path) => Arc::new(lines::LinesSender::file(path)?),
-        Target::Output => Arc::new(lines::LinesSender::output()),
+        Target::Output => Arc::new(lines::LinesSender::output()?),
     })
 }
 

@@ -44,7 +44,7 @@ enum NoCall {
 impl From<NoCall> for Outcome {
     fn from(no: NoCall) -> Self {
         match no {
-            NoCall::Missing(error) => Outcome::failed(error),
+            NoCall::Missing(error) => Outcome::unauthorized(error),
             NoCall::Never(error) => Outcome::refused(error),
         }
     }
@@ -77,8 +77,13 @@ impl ProviderSender {
             call.url = call.url.replace(OPENED, &utf8_percent_encode(&id, NON_ALPHANUMERIC).to_string());
         }
         let answer = self.make(call, keys)?;
+        let has_taken = (200..300).contains(&answer.status);
+        if let Some(why) = answer.unread.as_ref().filter(|_| has_taken && answer::is_in_body(form)) {
+            let error = format!("the answer was {}, and what it says was not read: {why}", answer.status);
+            return Err(Outcome::failed(error));
+        }
         let body: Value = serde_json::from_str(&answer.text).unwrap_or_default();
-        let refusal = (200..300).contains(&answer.status).then(|| answer::refusal(form, &body)).flatten();
+        let refusal = has_taken.then(|| answer::refusal(form, &body)).flatten();
         Ok(refusal.unwrap_or_else(|| match answer.outcome() {
             Outcome::Accepted { reference } => Outcome::Accepted { reference: reference.or(answer::reference(&body)) },
             refused => refused,

@@ -77,6 +77,9 @@ impl SmtpSender {
         let mut connection = match known.map_or_else(|| self.connect(), Ok) {
             Ok(connection) => connection,
             // Whatever is wrong, it is not with this message.
+            Err(error) if is_not_let_in(&error) => {
+                return Outcome::unauthorized(format!("the SMTP server does not let this user in: {}", words(&error)));
+            }
             Err(error) => return Outcome::failed(format!("the SMTP server is not reached: {}", words(&error))),
         };
         match connection.send(&envelope, mail.data.as_bytes()) {
@@ -98,12 +101,18 @@ fn envelope(mail: &Mail) -> std::result::Result<MailEnvelope, String> {
     MailEnvelope::new(from, to).map_err(|error| error.to_string())
 }
 
+/// Whether a server wants another user, another password, or one at all.
+fn is_not_let_in(error: &SmtpError) -> bool {
+    matches!(error.status().map(u16::from), Some(530 | 534 | 535 | 538))
+}
+
 /// What a server that was reached has against a message.
 fn refused(error: &SmtpError) -> Outcome {
     let code = error.status().map(u16::from);
     let (reason, retry) = match code {
         // Whoever sends here is not let in, or all at once: it is not the message.
-        Some(421 | 530 | 534 | 535 | 538) => (Reason::ProviderError, Retry::After(None)),
+        _ if is_not_let_in(error) => (Reason::ProviderError, Retry::Unauthorized),
+        Some(421) => (Reason::ProviderError, Retry::After(None)),
         // There is no such mailbox, or it takes nothing.
         Some(521 | 550 | 551 | 553 | 556) => (Reason::Bounced, Retry::Never),
         Some(500..=599) => (Reason::ProviderError, Retry::Never),

@@ -118,10 +118,14 @@ impl Binary {
     /// Where the first line says that it answers.
     #[track_caller]
     pub fn address(&self) -> SocketAddr {
-        let line = self.first_line();
-        let word = |word: &'_ str| word.strip_prefix("http://").or(word.strip_prefix("https://")).map(str::to_owned);
-        let url = line.split_whitespace().find_map(word).unwrap();
-        url.trim_end_matches([',', ';']).parse().unwrap()
+        address_of(&self.first_line())
+    }
+
+    /// The same where standard output belongs to messages, and it is said on standard error.
+    #[track_caller]
+    pub fn address_in_log(&self) -> SocketAddr {
+        self.logs("Point Courier's SDKs");
+        address_of(self.stderr().lines().find(|line| line.contains("bulkd answers on")).unwrap())
     }
 
     #[track_caller]
@@ -199,6 +203,14 @@ impl Binary {
         self.child.kill().unwrap();
         assert_eq!(self.wait().signal, Some(SIGKILL), "it has ended by itself");
     }
+}
+
+/// Where a line says that a daemon answers.
+#[track_caller]
+fn address_of(line: &str) -> SocketAddr {
+    let word = |word: &'_ str| word.strip_prefix("http://").or(word.strip_prefix("https://")).map(str::to_owned);
+    let url = line.split_whitespace().find_map(word).unwrap();
+    url.trim_end_matches([',', ';']).parse().unwrap()
 }
 
 impl Drop for Binary {

@@ -29,9 +29,14 @@ impl SmtpServer {
     }
 
     /// One that asks what to answer to a recipient.
-    #[allow(clippy::disallowed_methods, reason = "a test's thread needs no name")]
     pub fn answering(answer: impl FnMut(&str) -> String + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        SmtpServer::at(SocketAddr::from(([127, 0, 0, 1], 0)), answer)
+    }
+
+    /// The same at this address.
+    #[allow(clippy::disallowed_methods, reason = "a test's thread needs no name")]
+    pub fn at(address: SocketAddr, answer: impl FnMut(&str) -> String + Send + 'static) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let server = SmtpServer {
             address: listener.local_addr().unwrap(),
             taken: Arc::default(),
