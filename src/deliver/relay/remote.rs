@@ -316,7 +316,7 @@ impl Remote {
             if !self.held.iter().any(is_its) {
                 continue;
             }
-            let Err(error) = outlet.sender.settle() else { continue };
+            let Err(error) = outlet.sender.sync() else { continue };
             self.failing.failed(error);
             let again = Instant::now() + Duration::from_secs(RETRY_SECONDS[0]);
             for held in self.held.iter_mut().filter(|held| is_its(held)) {
