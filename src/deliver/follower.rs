@@ -223,7 +223,7 @@ impl Follower<'_> {
         if self.unsettled.is_empty() {
             return Ok(());
         }
-        if let Err(error) = self.job.sender.settle() {
+        if let Err(error) = self.job.sender.sync() {
             for (_, attempt) in self.unsettled.iter_mut().filter(|(_, it)| matches!(it, Attempt::Delivered)) {
                 *attempt = Attempt::Retry { error: error.clone(), after_millis: RETRY_SECONDS[0] * 1_000 };
             }

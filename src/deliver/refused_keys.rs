@@ -46,7 +46,7 @@ impl<M: Eq + Hash> RefusedKeys<M> {
     }
 
     /// Whether the key was refused for this message.
-    #[cfg(feature = "relay")]
+    #[cfg(any(test, feature = "relay"))]
     pub fn is_of(&self, message: &M) -> bool {
         self.of.contains_key(message)
     }

@@ -489,7 +489,7 @@ impl Worker {
 
     /// Has what cannot be made sure of sent again: it may be lost with the machine.
     fn make_sure(&mut self) {
-        let Err(error) = self.leg.sender.settle() else { return };
+        let Err(error) = self.leg.sender.sync() else { return };
         self.failing.failed(error);
         let again = Instant::now() + Duration::from_secs(RETRY_SECONDS[0]);
         for held in &mut self.leg.shared().held {

@@ -100,7 +100,7 @@ impl Sender for LinesSender {
     }
 
     /// The lines are on the disk before their entries are gone.
-    fn settle(&self) -> std::result::Result<(), String> {
+    fn sync(&self) -> std::result::Result<(), String> {
         match self.file.as_ref().map(|file| file.sync_data()) {
             // A pipe or a terminal has no disk.
             Some(Err(error)) if error.kind() != io::ErrorKind::InvalidInput => {

@@ -23,7 +23,7 @@ pub trait Sender: Send + Sync {
     fn send(&self, envelope: &Envelope) -> Outcome;
 
     /// Makes sure of what was handed over, before it is written down that it was.
-    fn settle(&self) -> std::result::Result<(), String> {
+    fn sync(&self) -> std::result::Result<(), String> {
         Ok(())
     }
 
