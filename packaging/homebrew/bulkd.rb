@@ -1,4 +1,5 @@
-# The formula, for a tap. `scripts/release` writes version and sums of the archives that it made into a copy of it.
+# The formula, for a tap. `scripts/assemble` makes a copy of it with version, addresses and sums of the archives that it finds,
+# and without those that it does not find.
 class Bulkd < Formula
   desc "Local server compatible with Courier's Bulk API"
   homepage "@HOMEPAGE@"

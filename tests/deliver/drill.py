@@ -1,4 +1,4 @@
-"""E-mails from bulkd to aiosmtpd: each comes once, whole, and becomes DELIVERED."""
+"""E-mails from bulkd to aiosmtpd and MailDev: each comes once, whole, and becomes DELIVERED."""
 
 import email
 import email.policy
@@ -101,11 +101,51 @@ def delivered(binary, scheme, controller, taken, **env):
     print(f"{target}: {MESSAGES} e-mails, {len(twice)} of them twice after a kill")
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def shown_by_maildev(binary, maildev):
+    """What MailDev reads out of the e-mails, by its own parser, is what the outbox has."""
+    smtp, web = free_port(), free_port()
+    command = [maildev, "--smtp", str(smtp), "--web", str(web), "--ip", "127.0.0.1", "--web-ip", "127.0.0.1", "--silent"]
+    with tempfile.TemporaryDirectory() as folder, subprocess.Popen(command, env={**os.environ, "TMPDIR": folder}) as server:
+        try:
+            begun = time.monotonic()
+            while not answers(smtp) or not answers(web):
+                assert server.poll() is None and time.monotonic() - begun < PATIENCE, "MailDev did not start"
+                time.sleep(0.05)
+            bulkd = Bulkd(binary, folder, f"smtp://127.0.0.1:{smtp}")
+            job_id = bulkd.send(0, MESSAGES)
+            bulkd.wait(lambda it: it["queued"] == 0 and it["behind"] == 0 and it["delivered"] == MESSAGES, "done")
+            outbox = bulkd.call("GET", f"/_bulkd/outbox?job_id={job_id}&limit=1000")["items"]
+            with urllib.request.urlopen(f"http://127.0.0.1:{web}/email", timeout=PATIENCE) as answer:
+                mails = json.loads(answer.read())
+            bulkd.end()
+        finally:
+            server.terminate()
+    expected = {it["address"]: it for it in outbox}
+    assert len(mails) == len(expected) == MESSAGES, len(mails)
+    for mail in mails:
+        [address] = [it["address"] for it in mail["to"]]
+        sent = expected.pop(address)
+        assert [it["address"] for it in mail["envelope"]["to"]] == [address], mail["envelope"]
+        assert mail["from"][0]["address"] == mail["envelope"]["from"]["address"] == "no-reply@example.com", mail["from"]
+        assert mail["subject"] == sent["subject"] and mail["text"].strip() == sent["body"].strip(), (mail["text"], sent["body"])
+        assert sent["body"].split("\n")[0] in mail["html"], mail["html"]
+        assert mail["messageId"].startswith(sent["message_id"]), mail["messageId"]
+    print(f"MailDev has {MESSAGES} e-mails")
+
+
+def answers(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 def with_server(check, **settings):
     taken = Taken()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    controller = Controller(taken, hostname="localhost", port=port, ready_timeout=PATIENCE, **settings)
+    controller = Controller(taken, hostname="localhost", port=free_port(), ready_timeout=PATIENCE, **settings)
     controller.start()
     try:
         check(controller, taken)
@@ -119,7 +159,8 @@ def has_tls(binary):
         return subprocess.run(arguments, capture_output=True).returncode == 0
 
 
-def main(binary):
+def main(binary, maildev):
+    shown_by_maildev(binary, maildev)
     with_server(lambda controller, taken: delivered(binary, "smtp://", controller, taken))
     login = lambda server, session, envelope, mechanism, data: AuthResult(
         success=(data.login, data.password) == (b"ada", b"s3cret")
@@ -147,4 +188,4 @@ def main(binary):
         )
 
 
-main(sys.argv[1])
+main(*sys.argv[1:])

@@ -76,9 +76,9 @@ export class Message {
   readonly data: Record<string, any>;
   readonly links: string[];
   readonly codes: string[];
-  /** The first link, or the first with this in it. Throws an AssertionError if there is none. */
+  /** The first link, or the first with this in it. Throws if there is none. */
   link(pattern?: string | RegExp): string;
-  /** The likeliest one-time code. Throws an AssertionError if there is none. */
+  /** The likeliest one-time code. Throws if there is none. */
   code(): string;
 }
 

@@ -1,6 +1,15 @@
 "use strict";
 const { absent, contains, equals, matches, present } = require("./words.cjs");
-const { enter } = require("./shared.cjs");
+const { enter, tell } = require("./shared.cjs");
+
+/**
+ * The errors of the test that runs. jest has no public way to ask for them; its runner keeps them in its state, of which the
+ * symbol is its own. Where there is none, such as with another runner, nothing is told.
+ */
+function errors() {
+  const symbol = Object.getOwnPropertySymbols(globalThis).find((it) => it.description === "JEST_STATE_SYMBOL");
+  return (globalThis[symbol]?.currentlyRunningTest?.errors ?? []).map((it) => (Array.isArray(it) ? it[0] : it));
+}
 
 /**
  * Gives each test of the file an environment of its own, with Courier's SDKs pointed at it. The object that is returned is
@@ -11,8 +20,11 @@ function useBulkd() {
   beforeEach(async () => {
     entered = await enter();
   });
-  afterEach(() => {
-    entered?.leave();
+  afterEach(async () => {
+    if (entered) {
+      await tell(entered.environment, errors());
+      entered.leave();
+    }
     entered = undefined;
   });
   return new Proxy({}, {

@@ -1,5 +1,4 @@
 "use strict";
-const assert = require("node:assert");
 
 /**
  * A message with all its deliveries. `raw` is the whole answer of `GET /_bulkd/outbox/{message_id}`. Subject, body and the
@@ -35,14 +34,17 @@ class Message {
     const fits = (link) => pattern === undefined || (pattern instanceof RegExp ? pattern.test(link) : link.includes(pattern));
     const found = this.links.find(fits);
     const which = pattern === undefined ? "no link" : `no link that matches ${pattern}`;
-    assert(found !== undefined, `message ${this.messageId} has ${which}; its links are ${JSON.stringify(this.links)}`);
+    if (found === undefined) {
+      throw new Error(`message ${this.messageId} has ${which}; its links are ${JSON.stringify(this.links)}`);
+    }
     return found;
   }
 
   /** The likeliest one-time code. */
   code() {
-    const text = JSON.stringify(this.body);
-    assert(this.codes.length > 0, `message ${this.messageId} has no one-time code; its text is ${text}`);
+    if (this.codes.length === 0) {
+      throw new Error(`message ${this.messageId} has no one-time code; its text is ${JSON.stringify(this.body)}`);
+    }
     return this.codes[0];
   }
 }

@@ -64,4 +64,15 @@ async function enter() {
   return { environment, leave };
 }
 
-module.exports = { begin, end, enter };
+/** Beside a failed test: what its environment was asked for, and what the doctor has found. A `NotMet` has said it. */
+async function tell(environment, errors) {
+  if (errors.every((error) => error?.name === "NotMet")) {
+    return;
+  }
+  const report = await environment.report().catch((error) => `bulkd does not answer any more: ${error.message}`);
+  if (report) {
+    console.error(report);
+  }
+}
+
+module.exports = { begin, end, enter, tell };

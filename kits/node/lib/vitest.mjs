@@ -5,12 +5,7 @@ import shared from "./shared.cjs";
 export const test = base.extend({
   bulkd: async ({ onTestFailed }, use) => {
     const { environment, leave } = await shared.enter();
-    onTestFailed(async () => {
-      const report = await environment.report().catch((error) => `bulkd does not answer any more: ${error.message}`);
-      if (report) {
-        console.error(report);
-      }
-    });
+    onTestFailed(({ task }) => shared.tell(environment, task.result?.errors ?? []));
     await use(environment);
     leave();
   },

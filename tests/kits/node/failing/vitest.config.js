@@ -1,0 +1,1 @@
+export default { test: { globalSetup: ["bulkd/vitest/setup"], include: ["failing/vitest.js"] } };

@@ -1,0 +1,95 @@
+"""The files of a release: what they hold, and what is said of them."""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+import zipfile
+
+from conftest import NAME, ROOT, TARGET, VERSION, done
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_the_sums_are_those_of_all_files(packages):
+    done("sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS", cwd=packages)
+    named = [line.split("  ")[1] for line in (packages / "SHA256SUMS").read_text().splitlines()]
+    assert sorted(named) == sorted(file.name for file in packages.iterdir() if file.name != "SHA256SUMS")
+
+
+def test_an_archive_is_what_cargo_binstall_looks_for(packages, archive):
+    """By default it is NAME-TARGET-vVERSION.tgz of the release vVERSION, with the binary in a folder of that name."""
+    with tarfile.open(packages / f"{NAME}.tgz") as tar:
+        members = tar.getmembers()
+    assert {member.name.split("/")[0] for member in members} == {NAME}
+    assert all((member.uid, member.gid) == (0, 0) and not member.mode & 0o022 for member in members)
+    found = sorted(str(file.relative_to(archive)) for file in archive.iterdir())
+    assert found == ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "bulkd", "completions", "man"]
+
+
+def test_the_binary_needs_nothing_else(archive, tmp_path):
+    shutil.copy(archive / "bulkd", tmp_path)
+    assert done("chroot", tmp_path, "/bulkd", "--version") == f"bulkd {VERSION}\n"
+
+
+def test_all_packages_have_the_same_binary(packages, archive):
+    released = sha256((archive / "bulkd").read_bytes())
+    [wheel] = packages.glob("*.whl")
+    with zipfile.ZipFile(wheel) as files:
+        [name] = [name for name in files.namelist() if name.endswith("/scripts/bulkd")]
+        assert sha256(files.read(name)) == released
+    with tarfile.open(packages / f"bulkd-{VERSION}.tgz") as tar:
+        about = json.load(tar.extractfile("package/package.json"))
+    assert about["version"] == VERSION and set(about["optionalDependencies"].values()) == {VERSION}
+    for name, expected in about["checksums"].items():
+        with tarfile.open(packages / f"bulkd-{name.split('/')[1]}-{VERSION}.tgz") as tar:
+            assert json.load(tar.extractfile("package/package.json"))["name"] == name
+            assert sha256(tar.extractfile("package/bulkd").read()) == expected == released
+
+
+def test_the_wheel_can_be_published(packages):
+    done("twine", "check", "--strict", *packages.glob("*.whl"))
+
+
+def crates_in(binary):
+    """The crates whose sources the binary names, such as where it would panic."""
+    return set(re.findall(rb"/registry/src/[^/]+/([a-z0-9_-]+?)-(\d+\.\d+\.\d+[^/]*)/", binary.read_bytes(), re.I))
+
+
+def test_the_list_of_what_is_in_it_is_valid_and_whole(packages, archive):
+    text = (packages / f"{NAME}.cdx.json").read_text()
+    assert (problem := JsonStrictValidator(SchemaVersion.V1_5).validate_str(text)) is None, problem
+    bom = json.loads(text)
+    listed = {(part["name"], part["version"]): part for part in bom["components"]}
+    assert bom["metadata"]["component"]["version"] == VERSION
+    # What can be seen from outside is in it.
+    seen = {(name.decode(), version.decode()) for name, version in crates_in(archive / "bulkd")}
+    assert len(seen) > 40, seen
+    assert not seen - set(listed), seen - set(listed)
+    assert {"rusqlite", "rustls", "rcgen", "redis", "lettre"} <= {name for name, _ in listed}
+    # What builds or tests it is not, and each has the sum that Cargo.lock has.
+    assert not {"cc", "proptest", "clap_mangen", "clap_complete", "serde_derive"} & {name for name, _ in listed}
+    lock = (ROOT / "Cargo.lock").read_text()
+    for (name, version), part in listed.items():
+        locked = re.search(rf'name = "{re.escape(name)}"\nversion = "{re.escape(version)}"\nsource = .+\nchecksum = "(.+)"', lock)
+        assert locked and part["hashes"] == [{"alg": "SHA-256", "content": locked[1]}], name
+        assert part["licenses"][0]["expression"], name
+
+
+def test_man_pages_are_read_without_a_complaint(archive):
+    pages = sorted((archive / "man").iterdir())
+    commands = re.findall(r"^  ([a-z]+) ", done(archive / "bulkd", "--help").split("Commands:")[1], re.M)
+    named = ["bulkd.1", *(f"bulkd-{command}.1" for command in commands if command != "help")]
+    assert [page.name for page in pages] == sorted(named)
+    for page in pages:
+        told = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], text=True, capture_output=True).stdout
+        # A break beside a blank line, of which the generator writes some, changes nothing.
+        told = [line for line in told.splitlines() if not re.search(r"skipping paragraph macro: br (before|after) sp$", line)]
+        assert not told, told
+        assert done("mandoc", "-T", "ascii", page).lstrip().lower().startswith(f"{page.stem}(1)"), TARGET

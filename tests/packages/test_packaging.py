@@ -1,0 +1,289 @@
+"""What `packaging` has: each is used as it is meant to be."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+import yaml
+
+from conftest import NAME, ROOT, VERSION, done, free_port
+
+PACKAGING = ROOT / "packaging"
+PATIENCE = 60
+
+
+def call(url, path, body=None, key="test"):
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(url + path, data, headers), timeout=PATIENCE) as answer:
+        return json.loads(answer.read() or "null")
+
+
+WELCOME = {"message": {"to": {"email": "ada@example.com"}, "content": {"title": "Welcome", "body": "Hello."}}}
+
+
+# The Homebrew formula
+
+
+def test_the_formula_installs_what_the_archive_has(packages, archive, tmp_path):
+    formula = packages / "bulkd.rb"
+    assert "Syntax OK" in done("ruby", "-wc", formula) and not re.search("@[A-Z]", formula.read_text())
+    processor = {"x86_64": "intel", "aarch64": "arm"}[os.uname().machine]
+    environment = {**os.environ, "FREE_PORT": str(free_port())}
+    ruby = ["ruby", ROOT / "tests/packages/formula.rb", formula]
+    said = json.loads(done(*ruby, "linux", processor, archive, tmp_path, env=environment).splitlines()[-1])
+    assert said["version"] == VERSION and said["desc"] and said["license"] == {"any_of": ["MIT", "Apache-2.0"]}
+    assert said["url"] == f"{said['homepage']}/releases/download/v{VERSION}/{NAME}.tgz"
+    assert said["sha256"] == hashlib.sha256((packages / f"{NAME}.tgz").read_bytes()).hexdigest()
+    assert said["service"]["run"] == [f"{tmp_path}/opt/bin/bulkd", "--db", f"{tmp_path}/var/bulkd/bulkd.db", "{}"]
+    installed = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}
+    pages = {f"share/man/man1/{page.name}" for page in (archive / "man").iterdir()}
+    completions = {"etc/bash_completion.d/bulkd", "share/zsh/site-functions/_bulkd", "share/fish/vendor_completions.d/bulkd.fish"}
+    assert installed == {"bin/bulkd"} | pages | completions
+    # It promises nothing that there is no archive of.
+    assert "url" not in json.loads(done(*ruby, "macos", "arm"))
+
+
+# The GitHub Action
+
+
+def test_the_action_is_an_action(tmp_path):
+    done("check-jsonschema", "--builtin-schema", "vendor.github-actions", PACKAGING / "action/action.yml")
+    # actionlint reads actions where a workflow uses them.
+    done("git", "init", "--quiet", tmp_path)
+    shutil.copytree(PACKAGING / "action", tmp_path / "bulkd/packaging/action")
+    workflow = tmp_path / ".github/workflows/test.yml"
+    workflow.parent.mkdir(parents=True)
+    [steps] = re.findall(r"```yaml\n(steps:\n.*?)```", (ROOT / "docs/testing.md").read_text(), re.S)
+    job = "on: push\njobs:\n  test:\n    runs-on: ubuntu-latest\n    " + steps.replace("\n", "\n    ").rstrip()
+    workflow.write_text(job + "\n")
+    done("actionlint", "-no-color", workflow, cwd=tmp_path)
+    # And it does so: what the action does not take is found.
+    workflow.write_text(job.replace("flags:", "flag:") + "\n")
+    with pytest.raises(AssertionError, match='input "flag" is not defined'):
+        done("actionlint", "-no-color", workflow, cwd=tmp_path)
+
+
+class Runner:
+    """Runs the steps of a composite action as GitHub's runner does, on a machine where pip finds the packages."""
+
+    def __init__(self, folder, packages):
+        self.folder, self.files = folder, {name: folder / name for name in ("GITHUB_ENV", "GITHUB_PATH")}
+        self.env = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder), "RUNNER_TEMP": str(folder / "temp"), "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(packages), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "NO_PROXY": "127.0.0.1",
+        }
+        (folder / "temp").mkdir()
+
+    def run(self, action, given):
+        about = yaml.safe_load(action.read_text())
+        inputs = {name: given.get(name, it["default"]) for name, it in about["inputs"].items()}
+
+        def filled(text):
+            return re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda found: inputs[found[1]], text)
+
+        for step in about["runs"]["steps"]:
+            assert step["shell"] == "bash" and "${{" not in step["run"], "what is put into a script is run by it"
+            env = {name: filled(value) for name, value in step["env"].items()}
+            self.step(step["run"], **env)
+        return {name: filled(it["value"]) for name, it in about["outputs"].items()}
+
+    def step(self, script, **env):
+        done("shellcheck", "--shell", "bash", "-", input=script)
+        for file in self.files.values():
+            file.touch()
+        env = {**self.env, **env, **{name: str(file) for name, file in self.files.items()}}
+        # A daemon that is left running keeps no pipe of ours.
+        script_file, log = self.folder / "step.sh", self.folder / "log"
+        script_file.write_text(script)
+        with log.open("w") as out:
+            command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", script_file]
+            ended = subprocess.run(command, cwd=self.folder, env=env, stdout=out, stderr=out).returncode
+        for name, value in (line.split("=", 1) for line in self.files["GITHUB_ENV"].read_text().splitlines()):
+            self.env[name] = value
+        self.env["PATH"] = ":".join([*self.files["GITHUB_PATH"].read_text().split(), "/usr/local/bin:/usr/bin:/bin"])
+        assert ended == 0, log.read_text()
+        return log.read_text()
+
+
+def test_the_action_starts_a_daemon_for_the_steps_behind_it(packages, tmp_path):
+    runner, port = Runner(tmp_path, packages), str(free_port())
+    outputs = runner.run(PACKAGING / "action/action.yml", {"port": port, "flags": "--contract live", "version": VERSION})
+    try:
+        assert outputs == {"url": f"http://127.0.0.1:{port}"} and runner.env["COURIER_BASE_URL"] == outputs["url"]
+        call(outputs["url"], "/send", WELCOME, runner.env["COURIER_API_KEY"])
+        runner.step("bulkd doctor --fail-on error")
+        # Whose flags are wrong is told so, and so is who asks for a port that is taken.
+        with pytest.raises(AssertionError, match="unexpected argument '--nothing'"):
+            runner.run(PACKAGING / "action/action.yml", {"port": str(free_port()), "flags": "--nothing"})
+        with pytest.raises(AssertionError, match=f"{port} is taken"):
+            runner.run(PACKAGING / "action/action.yml", {"port": port})
+    finally:
+        ours = f"{runner.env['RUNNER_TEMP']}/bulkd/bin/bulkd".encode()
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            if read(f"/proc/{pid}/cmdline").startswith(ours):
+                os.kill(int(pid), 15)
+
+
+def read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+# The systemd unit
+
+# It boots within a copy of this machine, of which nothing stays.
+BOOT = r"""
+mkdir {scratch}/layers
+mount -t tmpfs none {scratch}/layers
+mkdir {scratch}/layers/upper {scratch}/layers/work {scratch}/root
+mount -t overlay -o lowerdir=/,upperdir={scratch}/layers/upper,workdir={scratch}/layers/work none {scratch}/root
+cd {scratch}/root
+cp {archive}/bulkd usr/local/bin/bulkd
+mkdir -p usr/local/share/man/man1
+cp {archive}/man/* usr/local/share/man/man1
+cp {unit} etc/systemd/system/bulkd.service
+cp {scratch}/tried.service etc/systemd/system/tried.service
+cp {scratch}/tried usr/local/bin/tried
+rm -f etc/machine-id
+printf 'BULKD_LISTEN=127.0.0.1:4020\nBULKD_URL=http://127.0.0.1:4020\nBULKD_API_KEY=test\n' >etc/bulkd.env
+mount --rbind /dev dev
+chroot . systemd-analyze verify --recursive-errors=no bulkd.service 2>{scratch}/verified
+umount -R dev
+systemd-nspawn --quiet --register=no --keep-unit --private-network -D . --console=pipe /lib/systemd/systemd --unit=tried.service
+cp tried {scratch}/told
+"""
+TRIED_SERVICE = """
+[Unit]
+DefaultDependencies=no
+[Service]
+Type=oneshot
+ExecStart=/bin/bash -x /usr/local/bin/tried
+StandardOutput=file:/tried
+StandardError=inherit
+ExecStopPost=systemctl poweroff --force --force
+"""
+TRIED = r"""
+set -euo pipefail
+ask() { curl --silent --fail-with-body -H 'Authorization: Bearer test' -H 'Content-Type: application/json' "$@"; }
+# It is started when it answers.
+systemctl start bulkd
+ask http://127.0.0.1:4020/send -d '{"message": {"to": {"email": "ada@example.com"}, "content": {"title": "T", "body": "B"}}}'
+ask http://127.0.0.1:4020/_bulkd/wait -d '{"outbox": {"recipient": "ada@example.com"}}'
+pid=$(systemctl show --property MainPID --value bulkd)
+grep -E '^(Uid|CapEff|NoNewPrivs|Seccomp):' "/proc/$pid/status"
+# Killed, it comes back with what it had, and a stop is clean.
+systemctl kill --signal KILL bulkd
+until [[ $(systemctl show --property NRestarts --value bulkd) == 1 ]] && systemctl is-active bulkd; do read -rt 0.1 <> <(:) || :; done
+ask http://127.0.0.1:4020/_bulkd/outbox
+systemctl stop bulkd
+systemctl show --property Result bulkd
+stat --format '%a %n' /var/lib/private/bulkd /var/lib/private/bulkd/bulkd.db
+echo 'all was tried'
+"""
+
+
+def test_the_unit_starts_a_daemon_that_may_do_nothing_else(archive, tmp_path):
+    unit = PACKAGING / "bulkd.service"
+    exposure = done("systemd-analyze", "security", "--offline=yes", "--threshold=15", unit)
+    assert "OK" in exposure.splitlines()[-1], exposure
+    (tmp_path / "tried.service").write_text(TRIED_SERVICE)
+    (tmp_path / "tried").write_text(TRIED)
+    script = BOOT.format(scratch=tmp_path, archive=archive, unit=unit)
+    booted = done("timeout", "240", "unshare", "--mount", "bash", "-euxc", script)
+    assert (tmp_path / "verified").read_text() == "", booted
+    told = (tmp_path / "told").read_text()
+    assert "all was tried" in told, told
+    assert re.search(r"^Uid:\s+[1-9]\d*\s", told, re.M) and re.search(r"^CapEff:\s+0+$", told, re.M), told
+    assert re.search(r"^NoNewPrivs:\s+1$", told, re.M) and re.search(r"^Seccomp:\s+2$", told, re.M), told
+    assert "Result=success" in told and "700 /var/lib/private/bulkd\n600 /var/lib/private/bulkd/bulkd.db" in told, told
+    assert len(re.findall('"address":"ada@example.com"', told)) >= 2, told
+
+
+# The image
+
+
+def test_the_dockerfile_has_no_fault_that_is_known():
+    # Which Rust the build has is Alpine's newest on purpose.
+    done("hadolint", "--ignore", "DL3018", PACKAGING / "Dockerfile")
+
+
+class Podman:
+    """podman with images of its own, in a folder whose name has to be short."""
+
+    def __init__(self, folder):
+        self.own = ["podman", "--root", f"{folder}/images", "--runroot", f"{folder}/run", "--storage-driver", "vfs"]
+
+    def __call__(self, *command):
+        # Its runtime knows either kind of control groups, and not both at once.
+        within = "umount /sys/fs/cgroup/unified 2>/dev/null; exec \"$@\""
+        return done("unshare", "--mount", "sh", "-c", within, "sh", *self.own, *command)
+
+
+@pytest.fixture
+def podman():
+    with tempfile.TemporaryDirectory() as folder:
+        yield Podman(folder)
+
+
+def test_the_image_is_built_and_runs(archive, tmp_path, podman):
+    """The stage that compiles has a base that no package registry has: what it leaves behind is laid beside it, the binary of
+    the archive, and the folders as the stage makes them."""
+    text = (PACKAGING / "Dockerfile").read_text()
+    assert re.search(r"^RUN cargo build --release --locked --features tls,relay$", text, re.M)
+    built = tmp_path / "build"
+    (built / "src/target/release").mkdir(parents=True)
+    shutil.copy(archive / "bulkd", built / "src/target/release/bulkd")
+    [folders] = re.findall(r"^RUN (mkdir .*)$", text, re.M)
+    done("sh", "-c", folders.replace("/empty", f"{built}/empty"))
+    # The format with HEALTHCHECK; and a build that has to run nothing needs no container.
+    form = ["--format", "docker", "--isolation", "chroot"]
+    podman("build", *form, "--build-context", f"build={built}", "--file", PACKAGING / "Dockerfile", "--tag", "bulkd", tmp_path)
+    image = json.loads(podman("image", "inspect", "bulkd"))[0]
+    config = image["Config"]
+    assert (config["User"], config["Entrypoint"], config["StopSignal"]) == ("65532:65532", ["/bulkd"], "SIGTERM")
+    assert image["Healthcheck"]["Test"] == ["CMD", "/bulkd", "ready"] and image["Size"] < 25_000_000
+    # The machine's network and limits are those of the container: to make others takes what a test has not.
+    shared = ["--network", "host", "--cgroups", "disabled", "--no-healthcheck"]
+    shared += ["--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096", "--env", "BULKD_API_KEY=test"]
+    for name, more in [("kept", []), ("thrown-away", ["--env", "BULKD_EPHEMERAL=1"])]:
+        port = free_port()
+        podman("run", "--detach", "--name", name, *shared, "--env", f"BULKD_LISTEN=127.0.0.1:{port}", *more, "bulkd")
+        try:
+            until_it_answers(f"http://127.0.0.1:{port}", lambda: podman("logs", name))
+            podman("exec", name, *config_command(image))
+            call(f"http://127.0.0.1:{port}", "/send", WELCOME)
+            found = call(f"http://127.0.0.1:{port}", "/_bulkd/wait", {"outbox": {"recipient": "ada@example.com"}})
+            assert found["met"], found
+        finally:
+            podman("stop", "--time", "30", name)
+        state = json.loads(podman("container", "inspect", name))[0]["State"]
+        assert state["ExitCode"] == 0, podman("logs", name)
+        podman("rm", "--volumes", name)
+
+
+def config_command(image):
+    kind, *command = image["Healthcheck"]["Test"]
+    assert kind == "CMD"
+    return command
+
+
+def until_it_answers(url, log):
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return call(url, "/_bulkd/health")
+        except (urllib.error.URLError, OSError):
+            assert time.monotonic() < deadline, log()
+            time.sleep(0.1)
