@@ -1,7 +1,9 @@
-//! The house rules, read off the sources: which room imports which, where SQL stands, and that no thread sleeps or spins.
+//! The house rules, read off the sources: which room imports which, where SQL stands, that no thread sleeps or spins, and
+//! which crates are in no binary.
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use bulkd::model::bulk::JobStatus;
 use bulkd::model::channel::Channel;
@@ -483,6 +485,36 @@ fn names_in_the_schema_are_those_of_the_enums() {
     for table in [messages, deliveries] {
         assert!(!table.split_once(") STRICT").unwrap().0.contains("CHECK"), "a new word would need a migration");
     }
+}
+
+/// The crates that are in the binary, besides those of the platforms that this is not. Nothing is fetched.
+fn crates(features: &str) -> Vec<String> {
+    let asked =
+        ["tree", "--frozen", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--features", features];
+    let told = Command::new(env!("CARGO")).args(asked).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let told = String::from_utf8(told.stdout).unwrap();
+    let mut found: Vec<String> =
+        told.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[test]
+fn a_plain_build_has_neither_tls_nor_redis_and_no_build_an_async_runtime() {
+    const FOR_FEATURES: &[&str] = &["redis", "rustls", "rustls-webpki", "ring", "rcgen", "webpki-roots"];
+    const RUNTIMES: &[&str] = &["smol", "glommio", "monoio", "compio", "embassy-executor"];
+    let is_async = |name: &str| {
+        RUNTIMES.contains(&name) || ["tokio", "async-", "futures-"].iter().any(|start| name.starts_with(start))
+    };
+    let plain = crates("");
+    assert!(plain.iter().any(|name| name == "rusqlite"), "{plain:?}");
+    let unused: Vec<&String> = plain.iter().filter(|name| FOR_FEATURES.contains(&name.as_str())).collect();
+    assert!(unused.is_empty(), "a plain build uses none of {unused:?}");
+    // What a feature brings is at hand only where it was built.
+    let whole = if cfg!(all(feature = "tls", feature = "relay")) { crates("tls,relay") } else { plain };
+    assert!(!whole.iter().any(|name| is_async(name)), "no async runtime: {whole:?}");
 }
 
 fn names<T>(names: &[(&'static str, T)]) -> Vec<&'static str> {
