@@ -8,7 +8,7 @@ pub mod envelope;
 mod filler;
 mod follower;
 mod rate;
-mod refused_keys;
+pub mod refused_keys;
 pub mod relay;
 pub mod remote;
 mod route;
