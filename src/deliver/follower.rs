@@ -73,7 +73,7 @@ pub fn follow(store: &Store, route: &Route, job: Job, is_stopping: impl Fn() -> 
         failures: 0,
         last_error: String::new(),
         rest: SHORTEST_REST,
-        keys: RefusedKeys::new(),
+        keys: RefusedKeys::default(),
         rest_set_back_millis: store.set_back_millis(),
         set_back_millis: store.set_back_before_millis(),
     };

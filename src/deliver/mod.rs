@@ -10,7 +10,7 @@ pub mod envelope;
 mod filler;
 mod follower;
 mod rate;
-mod refused_keys;
+pub mod refused_keys;
 pub mod relay;
 mod route;
 pub mod sender;

@@ -20,11 +20,13 @@ pub struct RefusedKeys<M> {
     of: HashMap<M, u64>,
 }
 
-impl<M: Eq + Hash> RefusedKeys<M> {
-    pub fn new() -> Self {
+impl<M> Default for RefusedKeys<M> {
+    fn default() -> Self {
         RefusedKeys { accepted: 0, refusals: 0, of: HashMap::new() }
     }
+}
 
+impl<M: Eq + Hash> RefusedKeys<M> {
     /// The target has let in who sends here.
     pub fn accepted(&mut self) {
         self.accepted += 1;
@@ -63,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_channel_rests_for_longer_and_longer_until_something_is_accepted() {
-        let mut keys = RefusedKeys::new();
+        let mut keys = RefusedKeys::default();
         let mut seconds = |message: u8| keys.refused(message).map(|it| it.as_secs());
         assert_eq!([1, 2, 1, 2, 1, 2, 1, 2].map(&mut seconds), [5, 15, 60, 120, 300, 600, 900, 900].map(Some));
         keys.accepted();

@@ -249,7 +249,7 @@ impl Worker {
             tries,
             errors,
             rest: SHORTEST_REST,
-            keys: RefusedKeys::new(),
+            keys: RefusedKeys::default(),
             unwritten_since: None,
             failing,
         }

@@ -178,7 +178,7 @@ mod tests {
         }
         let long = "x".repeat(ANSWER_BYTES as usize + 1);
         assert_eq!(text_of(&b"{}"[..]), ("{}".to_owned(), None));
-        assert_eq!(text_of(long[1..].as_bytes()).1, None);
+        assert_eq!(text_of(&long.as_bytes()[1..]).1, None);
         assert_eq!(text_of(long.as_bytes()).1.as_deref(), Some("it has more than 65536 bytes"));
         assert_eq!(text_of((&b"{"[..]).chain(Broken)), ("{".to_owned(), Some("reset".to_owned())));
     }
