@@ -57,6 +57,7 @@ pub mod json;
 
 pub mod clock;
 pub mod crash;
+pub mod dial;
 pub mod error;
 pub mod id;
 pub mod logging;
@@ -64,5 +65,6 @@ pub mod memory;
 pub mod meter;
 pub mod outage;
 pub mod output;
+pub mod retry;
 pub mod settings;
 pub mod threads;

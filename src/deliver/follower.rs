@@ -13,12 +13,11 @@ use crate::error::{Result, shown_up_to};
 use crate::follow::{self, Next};
 use crate::model::message_status::Reason;
 use crate::model::row::DeliveryEntry;
+use crate::retry;
 use crate::store::attempts::{self, Attempt};
 use crate::store::delivery_queue::{self, QueuedEntry};
 use crate::store::{Lane, Store, SyncWhen, Tx, Undo, delivery_route};
 
-/// Before the second attempt, the third, and so on. After the last one a message is given up.
-const RETRY_SECONDS: [i64; 9] = [5, 10, 20, 40, 60, 120, 240, 480, 720];
 /// Messages that are sent before it is written down that they were. A kill has as many sent again.
 const PAGE_ENTRIES: usize = 32;
 /// Memory for messages that are about to be sent, about.
@@ -181,7 +180,7 @@ impl Follower<'_> {
             Outcome::Refused { reason, error, retry } => (reason, shown_up_to(&error, ERROR_CHARS).to_string(), retry),
         };
         let key_rest = if retry == Retry::Unauthorized { self.keys.refused(entry.entry) } else { None };
-        let wait = RETRY_SECONDS.get(entry.attempts).map(|seconds| seconds * 1_000);
+        let wait = retry::wait_millis(entry.attempts);
         let attempt = match (retry, wait) {
             // No try of the message: others are tried before it when the channel goes on.
             (Retry::Unauthorized, _) if key_rest.is_some() => {
@@ -225,7 +224,7 @@ impl Follower<'_> {
         }
         if let Err(error) = self.job.sender.sync() {
             for (_, attempt) in self.unsettled.iter_mut().filter(|(_, it)| matches!(it, Attempt::Delivered)) {
-                *attempt = Attempt::Retry { error: error.clone(), after_millis: RETRY_SECONDS[0] * 1_000 };
+                *attempt = Attempt::Retry { error: error.clone(), after_millis: retry::FIRST_MILLIS };
             }
         }
         let pauses = self.failures >= self.job.errors;

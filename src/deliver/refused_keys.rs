@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
+use crate::retry;
+
 /// How long a channel rests after a refusal, after the next one, and so on; the last one repeats.
 const REST_SECONDS: [u64; 7] = [5, 15, 60, 120, 300, 600, 900];
 /// Messages whose refusals are remembered, at most.
@@ -42,9 +44,9 @@ impl<M: Eq + Hash> RefusedKeys<M> {
         if self.of.insert(message, self.accepted).is_some_and(|before| before < self.accepted) {
             return None;
         }
-        let seconds = REST_SECONDS.get(self.refusals).or(REST_SECONDS.last()).copied().unwrap_or_default();
+        let rest = retry::step(&REST_SECONDS, self.refusals);
         self.refusals += 1;
-        Some(Duration::from_secs(seconds))
+        Some(rest)
     }
 
     /// Whether the key was refused for this message.

@@ -9,12 +9,10 @@ use super::signature;
 use crate::error::{Result, shown_up_to};
 use crate::follow::{self, Next};
 use crate::model::row::{WebhookEventRow, WebhookRow};
+use crate::retry;
 use crate::store::webhook::{self, Webhook};
 use crate::store::webhook_event::{self, Attempt, DueEvent};
 use crate::store::{Bell, Lane, Store, SyncWhen, Tx, Undo};
-
-/// Before the second attempt, the third, and so on: Courier's schedule. After the last one an event is given up.
-const RETRY_SECONDS: [i64; 9] = [5, 10, 20, 40, 60, 120, 240, 480, 720];
 
 /// Events that are delivered before it is written down that they were. A kill has as many delivered again.
 const PAGE_EVENTS: usize = 32;
@@ -162,7 +160,7 @@ fn bring_forward(tx: &mut Tx<'_>, webhook: WebhookRow, known: Option<i64>, befor
 
 /// How long an event waits after so many attempts.
 fn wait_millis(attempts: usize) -> i64 {
-    attempts.checked_sub(1).and_then(|last| RETRY_SECONDS.get(last)).map_or(0, |seconds| seconds * 1000)
+    attempts.checked_sub(1).and_then(retry::wait_millis).unwrap_or(0)
 }
 
 fn attempt(store: &Store, poster: &Poster, webhook: &Webhook, event: &DueEvent) -> Attempt {
@@ -172,8 +170,8 @@ fn attempt(store: &Store, poster: &Poster, webhook: &Webhook, event: &DueEvent) 
         return Attempt::Delivered;
     };
     let error = refused.reason;
-    match RETRY_SECONDS.get(event.attempts) {
-        Some(seconds) if refused.retryable => Attempt::Retry { error, after_millis: seconds * 1000 },
+    match retry::wait_millis(event.attempts) {
+        Some(after_millis) if refused.retryable => Attempt::Retry { error, after_millis },
         _ => {
             let (webhook_id, event_id) = (&webhook.webhook_id, &event.event_id);
             log::warn!("webhook {webhook_id} does not get the event {event_id}: {}", shown_up_to(&error, 512));

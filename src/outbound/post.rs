@@ -9,6 +9,8 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{NextTimeout, TcpConnector};
 
+use crate::dial;
+
 /// A receiver has this long for the whole of a call [Courier's documentation].
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection may take this much of it; a stop cannot break that off.
@@ -37,16 +39,7 @@ pub struct Refused {
 
 impl Poster {
     pub fn new(hosts: AllowedHosts) -> Self {
-        // Whatever proxy the environment names, a receiver is called as it was named.
-        let config = Agent::config_builder()
-            .proxy(None)
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .timeout_global(Some(TIMEOUT))
-            .timeout_resolve(Some(CONNECT_TIMEOUT))
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .user_agent(concat!("bulkd/", env!("CARGO_PKG_VERSION")))
-            .build();
+        let config = dial::config(TIMEOUT, CONNECT_TIMEOUT).build();
         let names = LoopbackResolver { hosts, resolver: DefaultResolver::default() };
         Poster(Agent::with_parts(config, TcpConnector::default(), names))
     }

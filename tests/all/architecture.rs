@@ -109,6 +109,8 @@ const RULES: &[Rule] = &[
     ("error", &[]),
     ("clock", &[]),
     ("crash", &[]),
+    ("dial", &[]),
+    ("retry", &[]),
     ("id", &["clock"]),
     ("settings", &[]),
     ("memory", &[]),
@@ -119,8 +121,10 @@ const RULES: &[Rule] = &[
     ("threads", &["logging"]),
 ];
 /// What every room may import.
-const COMMON: &[&str] =
-    &["json", "error", "clock", "id", "crash", "settings", "logging", "meter", "outage", "output", "threads"];
+const COMMON: &[&str] = &[
+    "json", "error", "clock", "id", "crash", "dial", "retry", "settings", "logging", "meter", "outage", "output",
+    "threads",
+];
 /// A source file, taken apart.
 struct Source {
     /// From the top of the repository, such as `src/api/bulk.rs`.
@@ -541,9 +545,9 @@ fn spin() { std::thread::yield_now(); "spin_loop" }
     assert_eq!(
         broken,
         [
-            "src/render/text.rs:4: `render` imports `store`; imports run downward, and its are template, model, json, error, clock, id, crash, settings, logging, meter, outage, output, threads",
-            "src/render/text.rs:4: `render` imports `http`; imports run downward, and its are template, model, json, error, clock, id, crash, settings, logging, meter, outage, output, threads",
-            "src/render/text.rs:8: `render` imports `runner`; imports run downward, and its are template, model, json, error, clock, id, crash, settings, logging, meter, outage, output, threads",
+            "src/render/text.rs:4: `render` imports `store`; imports run downward, and its are template, model, json, error, clock, id, crash, dial, retry, settings, logging, meter, outage, output, threads",
+            "src/render/text.rs:4: `render` imports `http`; imports run downward, and its are template, model, json, error, clock, id, crash, dial, retry, settings, logging, meter, outage, output, threads",
+            "src/render/text.rs:8: `render` imports `runner`; imports run downward, and its are template, model, json, error, clock, id, crash, dial, retry, settings, logging, meter, outage, output, threads",
             "src/render/text.rs:7: INSERT in a string of `render`; all SQL stands in src/store",
             "src/render/text.rs:8: rusqlite in `render`; only src/store knows it",
             "src/render/text.rs:8: a sleep; wait for what is to happen",

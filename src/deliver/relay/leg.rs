@@ -17,6 +17,7 @@ use crate::deliver::refused_keys::RefusedKeys;
 use crate::deliver::sender::{Outcome, Retry, Sender};
 use crate::model::message_status::Reason;
 use crate::outage::Outage;
+use crate::retry;
 use crate::store::Bell;
 
 /// Outcomes that are written at once, and for how long one may wait for others.
@@ -458,8 +459,7 @@ impl Worker {
             self.is_over(id, entry, report, true);
             return Ok(());
         }
-        let seconds = RETRY_SECONDS.get(failures as usize - 1).or(RETRY_SECONDS.last()).copied().unwrap_or_default();
-        let wait = Duration::from_secs(seconds).max(named.unwrap_or_default());
+        let wait = retry::step(&RETRY_SECONDS, (failures as usize).saturating_sub(1)).max(named.unwrap_or_default());
         self.put_back(id, Some(Instant::now() + wait), failures);
         let mut note = redis::pipe();
         if let Some(held) = self.leg.shared().find(id) {
@@ -491,7 +491,7 @@ impl Worker {
     fn make_sure(&mut self) {
         let Err(error) = self.leg.sender.sync() else { return };
         self.failing.failed(error);
-        let again = Instant::now() + Duration::from_secs(RETRY_SECONDS[0]);
+        let again = Instant::now() + retry::step(&RETRY_SECONDS, 0);
         for held in &mut self.leg.shared().held {
             if matches!(&held.state, State::Over { report, .. } if report.error().is_none()) {
                 held.state = State::Waiting(Some(again));

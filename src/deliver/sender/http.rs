@@ -9,6 +9,7 @@ use ureq::http::{Request, Response};
 
 use super::{Outcome, Retry, words};
 use crate::clock::Timestamp;
+use crate::dial;
 use crate::error::{Error, Result, shown_up_to};
 use crate::model::message_status::Reason;
 use crate::tls;
@@ -41,15 +42,7 @@ pub struct Answer {
 
 impl Client {
     pub fn new() -> Result<Self> {
-        // Whatever proxy the environment names, a target is called as it was named.
-        let config = Agent::config_builder()
-            .proxy(None)
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .timeout_global(Some(TIMEOUT))
-            .timeout_resolve(Some(CONNECT_TIMEOUT))
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .user_agent(concat!("bulkd/", env!("CARGO_PKG_VERSION")));
+        let config = dial::config(TIMEOUT, CONNECT_TIMEOUT);
         let roots = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
         let config = match cfg!(feature = "tls") {
             true => tls::trust(config, "SSL_CERT_FILE", roots.as_deref())?,

@@ -1,0 +1,20 @@
+//! How others are called over HTTP.
+
+use std::time::Duration;
+
+use ureq::Agent;
+use ureq::config::ConfigBuilder;
+use ureq::typestate::AgentScope;
+
+/// For calls that take so long at most, of which connecting may take so much: each by its address as it is written,
+/// whatever proxy the environment names, and with whatever status as an answer.
+pub fn config(whole: Duration, connecting: Duration) -> ConfigBuilder<AgentScope> {
+    Agent::config_builder()
+        .proxy(None)
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .timeout_global(Some(whole))
+        .timeout_resolve(Some(connecting))
+        .timeout_connect(Some(connecting))
+        .user_agent(concat!("bulkd/", env!("CARGO_PKG_VERSION")))
+}
