@@ -36,7 +36,7 @@ pub fn list(call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// `PUT /_bulkd/deliver/{channel}` with `{paused}`: 200 with the channel, which rests from then on, or goes on.
+/// `PUT /_bulkd/deliver/{channel}` with `{paused}`: 200 with the channel, which is paused from then on, or goes on.
 pub fn put(mut call: Call<'_>) -> Result<Action> {
     let body: PutBody = json::read(&call.json()?, String::new)?;
     let name = call.path("channel");

@@ -23,11 +23,9 @@ const PAGE_ENTRIES: usize = 32;
 /// Memory for messages that are about to be sent, about.
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
 /// After an attempt that failed, before the next message is tried: a target that is gone is not called over and over. Twice
-/// as long after each, up to [`LONGEST_REST`].
-const SHORTEST_REST: Duration = Duration::from_millis(10);
-const LONGEST_REST: Duration = Duration::from_millis(250);
-/// A message whose key was refused comes so much later than the channel goes on.
-const PUT_OFF_MILLIS: i64 = 1_000;
+/// as long after each, up to [`LONGEST_GAP`].
+const SHORTEST_GAP: Duration = Duration::from_millis(10);
+const LONGEST_GAP: Duration = Duration::from_millis(250);
 /// Characters of an error that are kept.
 const ERROR_CHARS: usize = 500;
 
@@ -52,7 +50,8 @@ struct Follower<'a> {
     failures: u32,
     /// What the last of them was.
     last_error: String,
-    rest: Duration,
+    /// Before the next message is tried, after one that failed.
+    gap: Duration,
     keys: RefusedKeys<DeliveryEntry>,
     /// By how much the clock had been set back by which [`Resting::until`] is.
     rest_set_back_millis: i64,
@@ -71,7 +70,7 @@ pub fn follow(store: &Store, route: &Route, job: Job, is_stopping: impl Fn() -> 
         unsettled: Vec::new(),
         failures: 0,
         last_error: String::new(),
-        rest: SHORTEST_REST,
+        gap: SHORTEST_GAP,
         keys: RefusedKeys::default(),
         rest_set_back_millis: store.set_back_millis(),
         set_back_millis: store.set_back_before_millis(),
@@ -98,21 +97,25 @@ impl Follower<'_> {
         if let Some(at) = self.rate.not_before(now) {
             return Ok(Next::WaitUntil(at));
         }
-        let (due, next) = self.store.read(|db| delivery_queue::due(db, &self.route.name, PAGE_ENTRIES))?;
+        // Those for which no key was refused come first, so that some that are refused hold up no others.
+        let limit = PAGE_ENTRIES + self.keys.count();
+        let (mut due, next) = self.store.read(|db| delivery_queue::due(db, &self.route.name, limit))?;
         if due.is_empty() {
             return Ok(Next::wait(next));
         }
+        due.sort_by_key(|entry| self.keys.is_of(&entry.entry));
+        due.truncate(PAGE_ENTRIES);
         let sent = self.send(due);
         self.settle()?;
         if sent? {
-            self.route.bell().pause(self.rest, self.is_stopping);
-            self.rest = (self.rest * 2).min(LONGEST_REST);
+            self.route.bell().pause(self.gap, self.is_stopping);
+            self.gap = (self.gap * 2).min(LONGEST_GAP);
         }
         Ok(Next::Again)
     }
 
     fn is_paused(&self) -> Result<bool> {
-        self.store.read(|db| delivery_route::rests(db, &self.route.name))
+        self.store.read(|db| delivery_route::is_halted(db, &self.route.name))
     }
 
     /// Sends messages one after the other, up to the first that fails: what came of it is to be seen at once. Returns
@@ -171,7 +174,7 @@ impl Follower<'_> {
                     envelope.id,
                     reference.as_deref().unwrap_or("nameless")
                 );
-                (self.failures, self.rest) = (0, SHORTEST_REST);
+                (self.failures, self.gap) = (0, SHORTEST_GAP);
                 self.keys.accepted();
                 self.keys.forget(&entry.entry);
                 self.unsettled.push((entry.entry, Attempt::Delivered));
@@ -180,6 +183,10 @@ impl Follower<'_> {
             Outcome::Refused { reason, error, retry } => (reason, shown_up_to(&error, ERROR_CHARS).to_string(), retry),
         };
         let key_rest = if retry == Retry::Unauthorized { self.keys.refused(entry.entry) } else { None };
+        let named = match retry {
+            Retry::After(Some(rest)) => self.rest_for(rest, format!("its target asks for it: {error}")),
+            _ => 0,
+        };
         let wait = retry::wait_millis(entry.attempts);
         let attempt = match (retry, wait) {
             // No try of the message: others are tried before it when the channel goes on.
@@ -187,14 +194,12 @@ impl Follower<'_> {
                 let rest = key_rest.unwrap_or_default();
                 let name = &self.route.name;
                 log::error!("--deliver {name}: it rests for {} s, for its key is refused: {error}", rest.as_secs());
-                let millis = self.rest_for(rest, format!("its key is refused: {error}"));
-                Attempt::PutOff { error: error.clone(), after_millis: millis.saturating_add(PUT_OFF_MILLIS) }
+                self.rest_for(rest, format!("its key is refused: {error}"));
+                // The channel rests, and the message does not: a start with the right key sends it at once.
+                Attempt::PutOff { error: error.clone() }
             }
             (Retry::Unauthorized, Some(wait)) => Attempt::Retry { error: error.clone(), after_millis: wait },
-            (Retry::After(named), Some(wait)) => {
-                let named = named.map_or(0, |rest| self.rest_for(rest, format!("its target asks for it: {error}")));
-                Attempt::Retry { error: error.clone(), after_millis: named.max(wait) }
-            }
+            (Retry::After(_), Some(wait)) => Attempt::Retry { error: error.clone(), after_millis: named.max(wait) },
             _ => {
                 self.keys.forget(&entry.entry);
                 log::warn!("--deliver {}: {} is given up: {error}", self.route.name, envelope.id);

@@ -50,9 +50,13 @@ impl<M: Eq + Hash> RefusedKeys<M> {
     }
 
     /// Whether the key was refused for this message.
-    #[cfg(any(test, feature = "relay"))]
     pub fn is_of(&self, message: &M) -> bool {
         self.of.contains_key(message)
+    }
+
+    /// For how many messages it was refused.
+    pub fn count(&self) -> usize {
+        self.of.len()
     }
 
     /// A message has come to an end.
@@ -75,5 +79,6 @@ mod tests {
         assert!(keys.is_of(&1));
         keys.forget(&1);
         assert!(!keys.is_of(&1));
+        assert_eq!(keys.count(), 2);
     }
 }

@@ -19,10 +19,9 @@ pub enum Attempt {
         error: String,
         after_millis: i64,
     },
-    /// The same, and it does not count: what was wrong was not wrong with the message.
+    /// To be tried again, and this does not count: what was wrong was not wrong with the message.
     PutOff {
         error: String,
-        after_millis: i64,
     },
     /// There is nothing to deliver any more.
     Gone,
@@ -39,8 +38,8 @@ pub fn write_outcomes(tx: &mut Tx<'_>, route: &str, attempts: &[(DeliveryEntry, 
                 delivery_queue::put_off(tx, *entry, (1, error), *after_millis)?;
                 continue;
             }
-            Attempt::PutOff { error, after_millis } => {
-                delivery_queue::put_off(tx, *entry, (0, error), *after_millis)?;
+            Attempt::PutOff { error } => {
+                delivery_queue::put_off(tx, *entry, (0, error), 0)?;
                 continue;
             }
             Attempt::Gone => {}

@@ -1,4 +1,4 @@
-//! The routes by which channels are delivered for real: what became of what went by each, and whether it rests. A channel of
+//! The routes by which channels are delivered for real: what became of what went by each, and whether it is paused. A channel of
 //! `--deliver` has one of its own, with its name; those of `--relay` share one.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,7 +58,7 @@ pub fn with_channels(db: &Db<'_>) -> Result<Routes> {
 }
 
 /// Has these routes used from now on, and no others. A channel that was delivered before, by whichever of them, goes on where
-/// it was; a new one begins behind all that is there. Returns how many entries of which channels wait elsewhere now.
+/// it was; a new one begins behind all that is there. Returns how many entries of which channels were moved to the relay.
 pub fn set_in_use(tx: &mut Tx<'_>, routes: &Routes) -> Result<Vec<(String, usize)>> {
     tx.conn.execute("UPDATE delivery_routes SET in_use = 0", [])?;
     delivery_channel::unset_routes(tx)?;
@@ -73,7 +73,7 @@ pub fn set_in_use(tx: &mut Tx<'_>, routes: &Routes) -> Result<Vec<(String, usize
 }
 
 /// Whether nothing is to be sent by a route: it is paused, or this start does not have it.
-pub fn rests(db: &Db<'_>, route: &str) -> Result<bool> {
+pub fn is_halted(db: &Db<'_>, route: &str) -> Result<bool> {
     Ok(find(db, route)?.is_none_or(|row| row.paused_at.is_some()))
 }
 

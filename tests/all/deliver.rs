@@ -765,6 +765,36 @@ fn a_wrong_key_uses_up_no_tries_and_one_message_that_is_refused_holds_up_no_othe
 }
 
 #[test]
+fn messages_whose_key_is_refused_hold_up_no_other() {
+    let is_refused = |recipient: &str| ["reader-0", "reader-1"].contains(&recipient);
+    let stand = Stand::start(move |made| status(if is_refused(&made.recipient()) { 403 } else { 200 }));
+    let daemon = delivering(&[&format!("email={}", stand.url())]);
+    let customer = daemon.customer("acme");
+    send(&customer, 0, 3);
+    wait_until("the third is delivered", || {
+        daemon.clock.advance(Duration::from_secs(60));
+        channel(&customer, "email")["delivered"] == 1
+    });
+}
+
+#[test]
+fn a_target_that_asks_to_be_left_alone_is_also_after_the_last_attempt() {
+    let stand = Stand::start(|_| (429, vec![("Retry-After", "3600".to_owned())], String::new()));
+    let daemon = delivering(&[&format!("email={}", stand.url())]);
+    let customer = daemon.customer("acme");
+    send(&customer, 0, 1);
+    for attempt in 1..=10 {
+        wait_until("it is tried", || stand.count() == attempt);
+        wait_for(&customer, "email", "rests", |it| it["resting_until"].is_i64());
+        if attempt < 10 {
+            daemon.clock.advance(Duration::from_secs(3_600));
+        }
+    }
+    let shown = wait_for(&customer, "email", "has given it up", |it| it["refused"] == 1);
+    assert!(shown["resting_until"].is_i64(), "{shown}");
+}
+
+#[test]
 fn an_answer_that_is_not_read_to_its_end_takes_no_message_where_it_says_whether_it_does() {
     let long = || format!("{{\"data\": [{{\"status\": \"ok\"}}], \"more\": \"{}\"}}", "x".repeat(100_000));
     let stand = Stand::start(move |_| (200, Vec::new(), long()));

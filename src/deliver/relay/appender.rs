@@ -107,7 +107,7 @@ impl Appender<'_> {
 
     /// The next entries as events. `None` if there is none, or if the relay is paused.
     fn next_batch(&self, db: &Db<'_>, after: DeliveryEntry, count: usize) -> Result<Option<Batch>> {
-        let entries = if delivery_route::rests(db, ROUTE)? {
+        let entries = if delivery_route::is_halted(db, ROUTE)? {
             Vec::new()
         } else {
             delivery_queue::list_after(db, ROUTE, after, count)?

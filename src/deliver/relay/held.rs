@@ -145,7 +145,7 @@ impl Group {
         Ok(entries.map(|it| read_entry(it.0, &texts(&it.1), 0)).collect())
     }
 
-    /// Says of what is held that it is still at work on it. Returns what it has in the group; `None` if that is more than was
+    /// Says of what is held that it is still being worked on. Returns what it has in the group; `None` if that is more than was
     /// looked at. With it comes what it has there and does not hold.
     pub fn touch(&self, link: &mut Link, ids: &Ids) -> Answer<(Option<HashSet<String>>, Vec<Found>)> {
         let most = ids.at_work.len() + ids.stuck.len() + UNKNOWN;

@@ -30,9 +30,9 @@ const UNSENT: usize = 64;
 const TRIED: usize = 1_000;
 /// Before the second try, the third, and so on; the last one repeats.
 const RETRY_SECONDS: [u64; 4] = [5, 30, 120, 600];
-/// After a try that failed, before the next entry is tried. Twice as long after each, up to [`LONGEST_REST`].
-const SHORTEST_REST: Duration = Duration::from_millis(10);
-const LONGEST_REST: Duration = Duration::from_secs(5);
+/// After a try that failed, before the next entry is tried. Twice as long after each, up to [`LONGEST_GAP`].
+const SHORTEST_GAP: Duration = Duration::from_millis(10);
+const LONGEST_GAP: Duration = Duration::from_secs(5);
 /// A rest that is longer than this leaves what was not yet tried to others.
 const OWN_REST: Duration = Duration::from_secs(1);
 /// After so many failures that the channel is given up, until one more message is tried.
@@ -45,7 +45,7 @@ const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 const UNSURE_WAIT: Duration = Duration::from_millis(50);
 /// Between two looks where nothing rings.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
-/// A send that has lasted for so long counts as lost: no target takes a quarter of it.
+/// A send that has lasted for so long counts as lost, and others may send the event: such as into a pipe that nobody reads.
 const LONGEST_SEND: Duration = Duration::from_secs(5 * 60);
 
 /// A channel, as all threads of a sender see it.
@@ -85,8 +85,9 @@ pub struct Worker {
     tries: u32,
     /// Failures one after the other with which the channel is given up.
     errors: u32,
-    rest: Duration,
-    keys: RefusedKeys<i64>,
+    /// Before the next event is tried, after one that failed.
+    gap: Duration,
+    refused_keys: RefusedKeys<i64>,
     /// Since when there has been an outcome to write.
     unwritten_since: Option<Instant>,
     failing: Outage,
@@ -249,8 +250,8 @@ impl Worker {
             clock: Clock::system(),
             tries,
             errors,
-            rest: SHORTEST_REST,
-            keys: RefusedKeys::default(),
+            gap: SHORTEST_GAP,
+            refused_keys: RefusedKeys::default(),
             unwritten_since: None,
             failing,
         }
@@ -297,6 +298,7 @@ impl Worker {
         let rests_for = resting_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
         if !rests_for.is_zero() {
             self.write()?;
+            self.leave_rest()?;
             return Ok(rests_for.min(LONGEST_WAIT));
         }
         // Such as after the process was stopped for a while: what is held may be others' by now.
@@ -326,7 +328,7 @@ impl Worker {
     fn pick(&mut self, now: Instant) -> Option<Taken> {
         let mut shared = self.leg.shared();
         let ready = shared.held.iter_mut().filter(|held| held.is_ready(now));
-        let held = ready.min_by_key(|held| self.keys.is_of(&held.entry))?;
+        let held = ready.min_by_key(|held| self.refused_keys.is_of(&held.entry))?;
         held.state = State::Sending(now);
         let envelope = held.envelope.clone();
         let taken = Taken { id: held.id.clone(), entry: held.entry, failures: held.failures, envelope };
@@ -352,8 +354,8 @@ impl Worker {
         let Taken { id, entry, failures, envelope } = taken;
         let (reason, error, retry) = match outcome {
             Outcome::Accepted { reference } => {
-                self.rest = SHORTEST_REST;
-                self.keys.accepted();
+                self.gap = SHORTEST_GAP;
+                self.refused_keys.accepted();
                 self.failing.succeeded();
                 {
                     let mut shared = self.leg.shared();
@@ -369,8 +371,9 @@ impl Worker {
             }
             Outcome::Refused { reason, error, retry } => (reason, error, retry),
         };
+        let mut noted = Ok(());
         let rest = match retry {
-            Retry::Unauthorized => match self.keys.refused(entry) {
+            Retry::Unauthorized => match self.refused_keys.refused(entry) {
                 Some(rest) => {
                     log::error!(
                         "--deliver {}: it rests for {} s, for its key is refused: {error}",
@@ -381,12 +384,12 @@ impl Worker {
                     Some(rest)
                 }
                 None => {
-                    self.try_again(&id, entry, failures + 1, &envelope, (reason, &error), None)?;
+                    noted = self.try_again(&id, entry, failures + 1, &envelope, (reason, &error), None);
                     None
                 }
             },
             Retry::After(named) => {
-                self.try_again(&id, entry, failures + 1, &envelope, (reason, &error), named)?;
+                noted = self.try_again(&id, entry, failures + 1, &envelope, (reason, &error), named);
                 named
             }
             Retry::Never => {
@@ -407,20 +410,20 @@ impl Worker {
         match rest.filter(|rest| *rest > OWN_REST) {
             Some(rest) => {
                 self.leg.shared().resting_until = Some(Instant::now() + rest);
-                self.leave_unsent()?;
                 self.leg.room.ring();
             }
-            None => {
-                self.pause(self.rest.max(rest.unwrap_or_default()));
-                self.rest = (self.rest * 2).min(LONGEST_REST);
+            None if reason != Reason::Bounced || rest.is_some() => {
+                self.pause(self.gap.max(rest.unwrap_or_default()));
+                self.gap = (self.gap * 2).min(LONGEST_GAP);
             }
+            None => {}
         }
-        Ok(Duration::ZERO)
+        noted.map(|()| Duration::ZERO)
     }
 
     /// An event has come to an end, which is still to be written down.
     fn is_over(&mut self, id: &str, entry: i64, report: Report, is_dead: bool) {
-        self.keys.forget(&entry);
+        self.refused_keys.forget(&entry);
         let mut shared = self.leg.shared();
         // What others have by now, and was not accepted here, they bring to an end.
         shared.held.retain(|held| held.id != id || !held.is_lost || report.error().is_none());
@@ -468,14 +471,23 @@ impl Worker {
         if note.is_empty() { Ok(()) } else { self.link.ask_all(&note) }
     }
 
-    /// Leaves what was not yet tried to others that deliver the channel, and to itself after its rest.
-    fn leave_unsent(&mut self) -> Answer<()> {
+    /// Leaves what was not yet tried to others that deliver the channel, and to itself after its rest. A channel that is given
+    /// up leaves all.
+    fn leave_rest(&mut self) -> Answer<()> {
         let mut commands = redis::pipe();
         let mut left = Vec::new();
-        for held in &self.leg.shared().held {
-            if matches!(held.state, State::Waiting(None)) {
-                self.leg.group.hand_on(&mut commands, held, Some(&self.leg.channel));
-                left.push(held.id.clone());
+        {
+            let shared = self.leg.shared();
+            let leaves_all = shared.failures >= self.errors;
+            for held in &shared.held {
+                let is_left = match held.state {
+                    State::Waiting(due) => due.is_none() || leaves_all,
+                    _ => false,
+                };
+                if is_left {
+                    self.leg.group.hand_on(&mut commands, held, Some(&self.leg.channel));
+                    left.push(held.id.clone());
+                }
             }
         }
         if left.is_empty() {
@@ -492,10 +504,12 @@ impl Worker {
         let Err(error) = self.leg.sender.sync() else { return };
         self.failing.failed(error);
         let again = Instant::now() + retry::step(&RETRY_SECONDS, 0);
-        for held in &mut self.leg.shared().held {
-            if matches!(&held.state, State::Over { report, .. } if report.error().is_none()) {
-                held.state = State::Waiting(Some(again));
-            }
+        let is_accepted = |held: &Held| matches!(&held.state, State::Over { report, .. } if report.error().is_none());
+        let mut shared = self.leg.shared();
+        // What others have by now they send.
+        shared.held.retain(|held| !held.is_lost || !is_accepted(held));
+        for held in shared.held.iter_mut().filter(|held| is_accepted(held)) {
+            held.state = State::Waiting(Some(again));
         }
     }
 

@@ -47,11 +47,11 @@ struct Remote {
     room: Bell,
     /// Failures one after the other with which a channel is given up.
     errors: u32,
-    /// When the group was last told that all of it is still at work on.
+    /// When the group was last told that all of it is still being worked on.
     touched: Option<Instant>,
     /// When what others have left was last looked for.
     looked: Option<Instant>,
-    /// Since when nothing new was taken since a channel has enough.
+    /// Since when nothing new was taken because a channel has enough.
     full_since: Option<Instant>,
     not_ours: Outage,
     unreadable: Outage,
@@ -222,7 +222,7 @@ impl Remote {
         self.add(taken)
     }
 
-    /// Has the group know that all that is held is still at work on, and lets go of what others have taken over meanwhile.
+    /// Has the group know that all that is held is still being worked on, and lets go of what others have taken over meanwhile.
     fn touch(&mut self, now: Instant) -> Answer<()> {
         let mut ids = Ids::default();
         self.legs.iter().for_each(|leg| leg.ids(&mut ids));

@@ -12,19 +12,19 @@ CREATE TABLE delivery_channels (
     route   TEXT
 ) STRICT, WITHOUT ROWID;
 
--- A channel of its own that --relay has taken over since is as far as the two have come. The next start says by which route
--- each goes.
+-- A channel that its own target did not deliver when the file was closed is as far as that or the relay has come: what the
+-- relay sent is not to be sent again. The next start says by which route each goes.
 INSERT INTO delivery_channels (channel, number, event)
 SELECT
     names.channel,
     CASE
         WHEN own.channel IS NULL THEN relay.number
-        WHEN own.in_use = 0 AND relay.in_use = 1 THEN max(own.number, relay.number)
+        WHEN own.in_use = 0 AND relay.channel IS NOT NULL THEN max(own.number, relay.number)
         ELSE own.number
     END,
     CASE
         WHEN own.channel IS NULL THEN relay.event
-        WHEN own.in_use = 0 AND relay.in_use = 1 THEN max(own.event, relay.event)
+        WHEN own.in_use = 0 AND relay.channel IS NOT NULL THEN max(own.event, relay.event)
         ELSE own.event
     END
 FROM (
