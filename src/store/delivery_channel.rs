@@ -84,12 +84,12 @@ pub fn count_behind(db: &Db<'_>, route: &str) -> Result<u64> {
 
 /// Where messages begin that are copies of others, which are not to be sent again.
 pub(in crate::store) fn before_copies(db: &Db<'_>) -> Result<Option<Position>> {
-    let any = db.conn.prepare_cached("SELECT 1 FROM delivery_channels LIMIT 1")?.exists([])?;
+    let any = db.conn.prepare_cached("SELECT 1 FROM delivery_channels WHERE route IS NOT NULL LIMIT 1")?.exists([])?;
     any.then(|| newest(db)).transpose()
 }
 
 /// Has no channel deliver the copies that were made since. One that has yet to queue what was before them cannot pass over
-/// them: then there are to be no copies. One that this start does not deliver passes over them if it can.
+/// them: then there are to be no copies.
 pub(in crate::store) fn pass_over_copies(tx: &Tx<'_>, before: Option<Position>) -> Result<()> {
     let Some(before) = before else { return Ok(()) };
     for row in in_use(tx)? {
@@ -102,11 +102,9 @@ pub(in crate::store) fn pass_over_copies(tx: &Tx<'_>, before: Option<Position>) 
         }
     }
     let newest = newest(tx)?;
-    let mut pass = tx.conn.prepare_cached(
-        "UPDATE delivery_channels SET number = ?1, event = ?2
-         WHERE route IS NOT NULL OR (number >= ?3 AND event >= ?4)",
-    )?;
-    pass.execute(params![newest.number, newest.event, before.number, before.event])?;
+    let mut pass =
+        tx.conn.prepare_cached("UPDATE delivery_channels SET number = ?1, event = ?2 WHERE route IS NOT NULL")?;
+    pass.execute(params![newest.number, newest.event])?;
     Ok(())
 }
 
