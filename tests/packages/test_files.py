@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+import platform
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 import zipfile
 
+import pytest
 from conftest import NAME, ROOT, TARGET, VERSION, done
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
@@ -55,6 +58,17 @@ def test_all_packages_have_the_same_binary(packages, archive):
 
 def test_the_wheel_can_be_published(packages):
     done("twine", "check", "--strict", *packages.glob("*.whl"))
+
+
+@pytest.mark.parametrize("system", ["manylinux_2_17", "musllinux_1_1"])
+def test_pip_takes_the_wheel_with_either_libc(packages, tmp_path, system):
+    asked = ["--no-index", "--find-links", packages, "--no-deps", "--only-binary=:all:", "--dest", tmp_path]
+    done(sys.executable, "-m", "pip", "download", "--quiet", *asked, "--platform", f"{system}_{platform.machine()}", "bulkd")
+    [taken], [wheel] = tmp_path.iterdir(), packages.glob("*.whl")
+    assert taken.name == wheel.name
+    with zipfile.ZipFile(wheel) as files:
+        [about] = [name for name in files.namelist() if name.endswith(".dist-info/WHEEL")]
+        assert f"Tag: py3-none-{system}_{platform.machine()}\n" in files.read(about).decode()
 
 
 def crates_in(binary):

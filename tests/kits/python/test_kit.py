@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from datetime import timedelta
 
 import pytest
 from courier import Courier, InternalServerError
 
-from bulkd import Daemon, Environment, NotMet, Refused, StartError, absent, contains, matches
+from bulkd import Daemon, Environment, NotMet, Refused, StartError, absent, contains, matches, pytest_plugin
 
 
 def sign_up(address: str) -> None:
@@ -127,3 +128,37 @@ def test_a_failed_test_shows_what_happened(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*NotMet: wanted*recipient \"bob\"*", "*- bulkd -*", "*POST /bulk -> 201*", "*no-event*"])
+
+
+def test_what_happened_is_shown_also_where_a_fixture_fails(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from courier import Courier
+
+        @pytest.fixture
+        def job(bulkd):
+            Courier().bulk.create_job(message={"template": "nt_1"})
+            raise RuntimeError("no users today")
+
+        def test_job(job):
+            pass
+        """
+    )
+    result = pytester.runpytest()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*RuntimeError: no users today*", "*- bulkd -*", "*POST /bulk -> 201*", "*no-event*"])
+
+
+def test_a_daemon_that_lets_nobody_in_ends_no_run(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nbulkd_flags = --api-key another")
+    pytester.makepyfile("def test_one(bulkd):\n    bulkd.jobs()\n\n\ndef test_two():\n    pass")
+    result = pytester.runpytest()
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["*- bulkd -*", "bulkd does not say what happened: Refused: 401: *"])
+
+
+def test_an_older_pytest_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pytest, "__version__", "7.4.4")
+    with pytest.raises(pytest.UsageError, match="need pytest 8 or newer, found 7.4.4; with '-p no:bulkd'"):
+        importlib.reload(pytest_plugin)

@@ -11,22 +11,26 @@ import pytest
 from ._daemon import Daemon
 from ._environment import Environment
 
+if int(pytest.__version__.split(".")[0]) < 8:
+    raise pytest.UsageError(
+        f"bulkd's fixtures need pytest 8 or newer, found {pytest.__version__}; with '-p no:bulkd' pytest runs without them"
+    )
+
 _ENVIRONMENT = pytest.StashKey[Environment]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     about = "flags for the daemon of the fixture 'bulkd', such as --contract live"
     parser.addini("bulkd_flags", about, type="args", default=[])
-    parser.getgroup("bulkd").addoption(
-        "--bulkd-url", default=None, help="use the daemon at this address, and start none; also BULKD_URL"
-    )
+    about = "use the daemon at this address, and start none; also BULKD_URL. BULKD_CA is the authority of its https"
+    parser.getgroup("bulkd").addoption("--bulkd-url", default=None, help=about)
 
 
 @pytest.fixture(scope="session")
 def _bulkd_place(pytestconfig: pytest.Config) -> Iterator[Tuple[str, Optional[str]]]:
     given: Optional[str] = pytestconfig.getoption("--bulkd-url") or os.environ.get("BULKD_URL")
     if given:
-        yield given, None
+        yield given, os.environ.get("BULKD_CA")
         return
     with Daemon.start(pytestconfig.getini("bulkd_flags")) as daemon:
         yield daemon.base_url, daemon.ca
@@ -58,11 +62,12 @@ def pytest_runtest_makereport(
     """A failed test shows what its environment was asked for, and what the doctor has found."""
     report = yield
     environment = item.stash.get(_ENVIRONMENT, None)
-    if report.when == "call" and report.failed and environment is not None:
+    if report.failed and environment is not None:
         try:
             text = environment.report()
-        except OSError as error:
-            text = f"bulkd does not answer any more: {error}"
+        except Exception as error:
+            # An error of a hook ends the whole run, and whatever is at the address may answer anything.
+            text = f"bulkd does not say what happened: {type(error).__name__}: {error}"
         if text:
             report.sections.append(("bulkd", text))
     return report
