@@ -1,7 +1,8 @@
-"""E-mails from bulkd to aiosmtpd and MailDev: each comes once, whole, and becomes DELIVERED."""
+"""E-mails from bulkd to aiosmtpd, MailDev and a server by https: each comes once, whole, and becomes DELIVERED."""
 
 import email
 import email.policy
+import http.server
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -33,8 +35,8 @@ class Taken:
 
 
 class Bulkd:
-    def __init__(self, binary, folder, target, **env):
-        arguments = [binary, "--listen", "127.0.0.1:0", "--db", f"{folder}/bulkd.db", "--deliver", f"email={target}"]
+    def __init__(self, binary, folder, target, *flags, **env):
+        arguments = [binary, "--listen", "127.0.0.1:0", "--db", f"{folder}/bulkd.db", "--deliver", f"email={target}", *flags]
         self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env={**os.environ, **env})
         line = self.process.stdout.readline()
         found = re.search(r"http://127\.0\.0\.1:\d+", line)
@@ -99,6 +101,62 @@ def delivered(binary, scheme, controller, taken, **env):
     twice = [ids for ids in times.values() if len(ids) > 1]
     assert len(twice) <= 32 and all(len(set(ids)) == 1 for ids in twice), twice
     print(f"{target}: {MESSAGES} e-mails, {len(twice)} of them twice after a kill")
+
+
+class Secure(http.server.ThreadingHTTPServer):
+    """A server by https that takes all, and keeps what it was told."""
+
+    def __init__(self, context):
+        self.calls = []
+        super().__init__(("127.0.0.1", 0), SecureHandler)
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f"https://localhost:{self.server_port}"
+
+    def handle_error(self, request, client_address):
+        """Whoever does not trust the certificate ends the handshake."""
+
+
+class SecureHandler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.calls.append((self.path, self.headers["Authorization"], body))
+        self.send_response(202)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def delivered_by_https(binary, context, trust):
+    key = {"SENDGRID_API_KEY": "key-1"}
+    with Secure(context) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with tempfile.TemporaryDirectory() as folder:
+            stranger = Bulkd(binary, folder, f"provider@{server.url}", "--deliver-errors", "1", **key)
+            stranger.send(0, 1)
+            shown = stranger.wait(lambda it: it["paused"], "paused")
+            assert "certificate" in shown["paused_reason"], shown
+            assert not server.calls, server.calls
+            stranger.call("PUT", "/_bulkd/deliver/email", {"paused": False})
+            stranger.end()
+            bulkd = Bulkd(binary, folder, f"provider@{server.url}", **key, **trust)
+            bulkd.send(1, MESSAGES - 1)
+            bulkd.wait(lambda it: it["queued"] == 0 and it["behind"] == 0 and it["delivered"] == MESSAGES, "done")
+            bulkd.end()
+        paths = {(path, authorization) for path, authorization, _ in server.calls}
+        assert paths == {("/v3/mail/send", "Bearer key-1")}, paths
+        to = [call["personalizations"][0]["to"][0]["email"] for _, _, call in server.calls]
+        assert sorted(to) == sorted(f"r{i}@example.com" for i in range(MESSAGES)), to
+        server.calls.clear()
+        with tempfile.TemporaryDirectory() as folder:
+            bulkd = Bulkd(binary, folder, f"{server.url}/hook", **trust)
+            bulkd.send(0, 10)
+            bulkd.wait(lambda it: it["queued"] == 0 and it["behind"] == 0 and it["delivered"] == 10, "done")
+            bulkd.end()
+        assert sorted(call["data"]["recipient"] for _, _, call in server.calls) == [f"r{i}" for i in range(10)]
+        server.shutdown()
+    print(f"https: {MESSAGES} requests of a provider with its key, 10 of a webhook, none without trust")
 
 
 def free_port():
@@ -186,6 +244,7 @@ def main(binary, maildev):
             lambda controller, taken: delivered(binary, "smtp+starttls://", controller, taken, **trust),
             tls_context=context, require_starttls=True,
         )
+        delivered_by_https(binary, context, trust)
 
 
 main(*sys.argv[1:])
