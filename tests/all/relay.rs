@@ -600,7 +600,8 @@ pub mod with {
         let job_id = send(&customer, 0, 20);
         sender.logs("WRONGTYPE");
         assert!(ledger.len() > 0);
-        assert_eq!(redis.ask::<usize>(&format!("XLEN {}", place.key("outbox"))), 20);
+        let length = || redis.ask::<usize>(&format!("XLEN {}", place.key("outbox")));
+        wait_until("all are relayed, and none has gone", || length() == 20);
         redis.ask::<()>(&format!("DEL {statuses}"));
         wait_for_all(&customer, &job_id, "DELIVERED", 20);
         assert_eq!(ledger.doubles(), 0);
