@@ -188,18 +188,18 @@ impl Follower<'_> {
             _ => 0,
         };
         let wait = retry::wait_millis(entry.attempts);
-        let attempt = match (retry, wait) {
+        let attempt = match (key_rest, retry, wait) {
             // No try of the message: others are tried before it when the channel goes on.
-            (Retry::Unauthorized, _) if key_rest.is_some() => {
-                let rest = key_rest.unwrap_or_default();
+            (Some(rest), ..) => {
                 let name = &self.route.name;
                 log::error!("--deliver {name}: it rests for {} s, for its key is refused: {error}", rest.as_secs());
                 self.rest_for(rest, format!("its key is refused: {error}"));
                 // The channel rests, and the message does not: a start with the right key sends it at once.
                 Attempt::PutOff { error: error.clone() }
             }
-            (Retry::Unauthorized, Some(wait)) => Attempt::Retry { error: error.clone(), after_millis: wait },
-            (Retry::After(_), Some(wait)) => Attempt::Retry { error: error.clone(), after_millis: named.max(wait) },
+            (None, Retry::Unauthorized | Retry::After(_), Some(wait)) => {
+                Attempt::Retry { error: error.clone(), after_millis: named.max(wait) }
+            }
             _ => {
                 self.keys.forget(&entry.entry);
                 log::warn!("--deliver {}: {} is given up: {error}", self.route.name, envelope.id);

@@ -93,7 +93,7 @@ pub fn left(db: &Db<'_>) -> Result<Vec<Left>> {
     Ok(left.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Has what waits by a channel's own route, and was given to nobody yet, wait where the channel goes now. It comes behind
+/// Has what waits by a channel's own route, and was given to no sender yet, wait where the channel goes now. It comes behind
 /// what waits there, under new numbers. What waits for the relay stays: senders may have it. Returns how many of each channel
 /// were moved.
 pub(in crate::store) fn follow_channels(tx: &Tx<'_>) -> Result<Vec<(String, usize)>> {

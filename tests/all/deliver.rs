@@ -476,7 +476,18 @@ fn what_waits_for_a_channel_that_is_not_delivered_any_more_is_said_at_the_start(
 #[test]
 fn a_kill_loses_nothing_and_sends_no_more_than_a_batch_twice() {
     const MESSAGES: usize = 1_500;
-    let stand = Stand::willing();
+    // It takes some, and the next one only after the kill.
+    let (goes_on, waits) = crossbeam_channel::bounded::<()>(0);
+    let mut taken = 0;
+    let stand = Stand::start(move |_| {
+        taken += 1;
+        if taken > 150 {
+            let _ = waits.recv();
+        }
+        status(200)
+    });
+    // It goes before the server does, which would wait for it.
+    let goes_on = goes_on;
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("bulkd.db");
     let deliver = [format!("email={}", stand.url())];
@@ -485,6 +496,7 @@ fn a_kill_loses_nothing_and_sends_no_more_than_a_batch_twice() {
     send(&daemon.customer("acme"), 0, MESSAGES);
     wait_until("some are there", || stand.count() > 100);
     daemon.kill();
+    drop(goes_on);
     let before = stand.count();
     assert!(before < MESSAGES, "all were sent before the kill");
     let daemon = Binary::start(&args);
@@ -735,7 +747,7 @@ fn a_wrong_key_uses_up_no_tries_and_one_message_that_is_refused_holds_up_no_othe
     send(&daemon.customer("acme"), 0, 3);
     let attempts = |daemon: &Daemon| -> usize {
         let file = open_file(&daemon.database());
-        file.query_row("SELECT sum(attempts) FROM delivery_queue", [], |row| row.get(0)).unwrap()
+        file.query_row("SELECT coalesce(sum(attempts), 0) FROM delivery_queue", [], |row| row.get(0)).unwrap()
     };
     // Each start tries one; more starts than a message has tries.
     for start in 1..=12 {
@@ -785,7 +797,7 @@ fn a_target_that_asks_to_be_left_alone_is_also_after_the_last_attempt() {
     send(&customer, 0, 1);
     let attempts = || -> usize {
         let file = open_file(&daemon.database());
-        file.query_row("SELECT sum(attempts) FROM delivery_queue", [], |row| row.get(0)).unwrap()
+        file.query_row("SELECT coalesce(sum(attempts), 0) FROM delivery_queue", [], |row| row.get(0)).unwrap()
     };
     for attempt in 1..10 {
         wait_until("it was tried", || attempts() == attempt);

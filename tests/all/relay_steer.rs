@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::relay::with::{Ledger, Place, is_all, provider, relay, send, to, wait_for_all};
+use crate::relay::with::{Place, Scene, is_all, relay, scene, send, stage, to, wait_for_all};
 use crate::support::binary::{Binary, bulkd, check};
 use crate::support::receiver::Receiver;
-use crate::support::redis::{ALWAYS, Redis, is_there};
+use crate::support::redis::{ALWAYS, Redis};
 use crate::support::stand::Stand;
 use crate::support::{Customer, json, wait_until};
 
@@ -28,13 +28,7 @@ fn wait_for(customer: &Customer, route: &str, what: &str, so: impl Fn(&Value) ->
 
 #[test]
 fn a_channel_goes_from_deliver_to_the_relay_and_back_and_each_message_goes_once() {
-    if !is_there() {
-        return;
-    }
-    let redis = Redis::start(ALWAYS);
-    let place = Place::new(&redis);
-    let ledger = Ledger::default();
-    let provider = provider(&ledger);
+    let Some((redis, place, ledger, provider)) = stage(ALWAYS) else { return };
     let start = |flags: &[&str]| {
         let database = place.database();
         Binary::start_by(&mut bulkd(&[&["--listen", ":0", "--db", database.to_str().unwrap()], flags].concat()))
@@ -105,13 +99,7 @@ fn a_channel_goes_from_deliver_to_the_relay_and_back_and_each_message_goes_once(
 /// Messages that are of several channels.
 #[test]
 fn one_channel_changes_over_and_the_others_stay() {
-    if !is_there() {
-        return;
-    }
-    let redis = Redis::start(ALWAYS);
-    let place = Place::new(&redis);
-    let ledger = Ledger::default();
-    let provider = provider(&ledger);
+    let Some((_redis, place, ledger, provider)) = stage(ALWAYS) else { return };
     let all = to(&provider);
     let own = format!("sms={}", provider.url());
     let both = |customer: &Customer, name: &str| {
@@ -146,11 +134,7 @@ fn one_channel_changes_over_and_the_others_stay() {
 /// In version 8, what was queued for a `--deliver` that was given up stayed there, and the relay said nothing of it.
 #[test]
 fn what_version_8_had_left_behind_goes_out_by_the_relay() {
-    if !is_there() {
-        return;
-    }
-    let redis = Redis::start(ALWAYS);
-    let place = Place::new(&redis);
+    let Some((_redis, place, ledger, provider)) = stage(ALWAYS) else { return };
     let database = place.database();
     std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/files/version-8.db"), &database).unwrap();
     let file = rusqlite::Connection::open(&database).unwrap();
@@ -159,8 +143,6 @@ fn what_version_8_had_left_behind_goes_out_by_the_relay() {
     let daemon = place.daemon(&["--test-clock=2026-11-29T12:20:00Z"]);
     daemon.logs("3 messages of sms that waited for --deliver: by --relay from now on");
     let customer = daemon.customer("acme");
-    let ledger = Ledger::default();
-    let provider = provider(&ledger);
     let sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
     // Two e-mails and three texts that were queued, and one of each that the file's last job makes.
     wait_for(&customer, "relay", "all are sent", |it| it["delivered"] == 7 && it["queued"] == 0 && it["behind"] == 0);
@@ -180,13 +162,7 @@ fn looks(redis: &Redis) -> u64 {
 
 #[test]
 fn a_paused_relay_appends_nothing_until_it_goes_on() {
-    if !is_there() {
-        return;
-    }
-    let redis = Redis::start(ALWAYS);
-    let place = Place::new(&redis);
-    let mut daemon = place.daemon(&[]);
-    let customer = daemon.customer("acme");
+    let Some(Scene { redis, place, mut daemon, customer, ledger, provider }) = scene(ALWAYS, &[]) else { return };
     let before = send(&customer, 0, 10);
     let length = format!("XLEN {}", place.key("outbox"));
     wait_until("they are relayed", || redis.ask::<usize>(&length) == 10);
@@ -200,8 +176,6 @@ fn a_paused_relay_appends_nothing_until_it_goes_on() {
     assert_eq!(redis.ask::<usize>(&length), 10);
     assert!(customer.get("/_bulkd/metrics").text.contains("bulkd_deliver_paused{channel=\"relay\"} 1\n"));
     // What is on the stream is sent. The pause lasts over a restart.
-    let ledger = Ledger::default();
-    let provider = provider(&ledger);
     let _sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
     wait_for_all(&customer, &before, "DELIVERED", 10);
     daemon.terminate();
@@ -219,13 +193,7 @@ fn a_paused_relay_appends_nothing_until_it_goes_on() {
 
 #[test]
 fn the_metrics_say_whether_redis_is_there() {
-    if !is_there() {
-        return;
-    }
-    let mut redis = Redis::start(ALWAYS);
-    let place = Place::new(&redis);
-    let daemon = place.daemon(&[]);
-    let customer = daemon.customer("acme");
+    let Some(Scene { mut redis, place, daemon: _daemon, customer, .. }) = scene(ALWAYS, &[]) else { return };
     let is_up = || {
         let metrics = customer.get("/_bulkd/metrics").text;
         let line = metrics.lines().find_map(|line| line.strip_prefix("bulkd_relay_up ")).unwrap().to_owned();
@@ -257,13 +225,7 @@ fn redis_length(customer: &Customer) -> usize {
 
 #[test]
 fn webhooks_are_told_what_became_of_relayed_messages() {
-    if !is_there() {
-        return;
-    }
-    let redis = Redis::start(ALWAYS);
-    let place = Place::new(&redis);
-    let daemon = place.daemon(&[]);
-    let customer = daemon.customer("acme");
+    let Some(Scene { redis: _redis, place, daemon: _daemon, customer, .. }) = scene(ALWAYS, &[]) else { return };
     let told = Stand::willing();
     customer.post("/_bulkd/webhooks", &json!({ "url": format!("{}/events", told.url()) })).ok(201);
     let provider = Receiver::start(|call| match call.body["data"]["recipient"].as_str().unwrap() {

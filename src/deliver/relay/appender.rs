@@ -90,7 +90,7 @@ impl Appender<'_> {
         // Should the answer not come, then what of it Redis has taken is only seen at the next look.
         self.last = None;
         if let Err(error) = self.link.ask_all::<()>(&commands) {
-            // One may have been refused since somebody else has come between, and one behind it taken: then Redis is beyond what
+            // One may have been refused since another program has come between, and one behind it taken: then Redis is beyond what
             // it has not.
             match link::is_aborted(&error) {
                 true => self.at_once = (self.at_once / 2).max(1),

@@ -27,7 +27,7 @@ const CREATE: &str = "redis.call('XDEL', KEYS[1], '0-0')
     local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
     if made.err and not string.find(made.err, 'BUSYGROUP') then return made end
     return 1";
-/// Deletes a consumer that has nothing: what it has would go with it, and belong to nobody.
+/// Deletes a consumer that has nothing: what it has would go with it, and belong to no sender.
 const LEAVE: &str = "if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) > 0 then return 0 end
     redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
     return 1";
@@ -78,7 +78,7 @@ pub struct Unreadable {
     pub id: String,
     pub entry: i64,
     pub event: String,
-    /// As far as that could be read. What has none is said of no message: somebody else has put it there.
+    /// As far as that could be read. What has none is said of no message: another program has put it there.
     pub event_id: Option<String>,
     pub error: String,
 }

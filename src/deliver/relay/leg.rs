@@ -45,7 +45,7 @@ const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 const UNSURE_WAIT: Duration = Duration::from_millis(50);
 /// Between two looks where nothing rings.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
-/// A send that has lasted for so long counts as lost, and others may send the event: such as into a pipe that nobody reads.
+/// A send that has lasted for so long counts as lost, and others may send the event: such as into a pipe that is not read.
 const LONGEST_SEND: Duration = Duration::from_secs(5 * 60);
 
 /// A channel, as all threads of a sender see it.
@@ -54,7 +54,7 @@ pub struct Leg {
     sender: Arc<dyn Sender>,
     group: Arc<Group>,
     shared: Mutex<Shared>,
-    /// Whether some of the channel is in the group under its name, for whoever comes first.
+    /// Whether some of the channel is in the group under its name, for the sender that comes first.
     pub has_left: AtomicBool,
     stopping: AtomicBool,
     /// Rings for its thread: it was given something, or is to stop.

@@ -36,7 +36,7 @@ const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 const CREATE_AFTER: Duration = Duration::from_millis(10);
 /// What is being sent at a stop may take so long.
 const STOP_WAIT: Duration = Duration::from_secs(20);
-/// Whoever has nothing, and has not asked for anything in so many times the span after which it would have lost it, is gone.
+/// A sender that has nothing, and has not asked for anything in so many times the span after which it would have lost it, is gone.
 const GONE_AFTER: u32 = 5;
 
 struct Remote {
@@ -235,7 +235,7 @@ impl Remote {
         self.add(found)
     }
 
-    /// Takes what was left to whoever comes first, or by those that are gone. Returns whether there was something.
+    /// Takes what was left to the sender that comes first, or by those that are gone. Returns whether there was something.
     fn take_left(&mut self, now: Instant) -> Answer<bool> {
         let mut has_found = false;
         for leg in self.legs.clone() {

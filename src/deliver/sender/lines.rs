@@ -1,6 +1,6 @@
 //! JSON lines: a file that grows, or standard output.
 //!
-//! A thread of its own writes them: whoever has stopped reading them holds that one up, and a stop goes on without it.
+//! A thread of its own writes them: a reader that has stopped holds that one up, and a stop goes on without it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -71,7 +71,7 @@ impl LinesSender {
     }
 }
 
-/// Writes lines until nobody has any more.
+/// Writes lines until all that send them are gone.
 fn write_all(mut out: impl Write, lines: &Receiver<Line>) {
     // Whether a line may have been written in part: the next one begins a line of its own.
     let mut is_torn = false;

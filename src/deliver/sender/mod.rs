@@ -51,7 +51,7 @@ pub enum Retry {
     Never,
     /// Not before this span, if the other side has named one.
     After(Option<Duration>),
-    /// Whoever sends here is not let in, such as for a wrong key: that is wrong with no message.
+    /// This user is not let in, such as for a wrong key: that is wrong with no message.
     Unauthorized,
 }
 
@@ -61,7 +61,7 @@ impl Outcome {
         Outcome::Refused { reason: Reason::Failed, error: error.into(), retry: Retry::After(None) }
     }
 
-    /// It lets nobody in who has such a key, or none.
+    /// It lets no user in with such a key, or without one.
     pub fn unauthorized(error: impl Into<String>) -> Self {
         Outcome::Refused { reason: Reason::ProviderError, error: error.into(), retry: Retry::Unauthorized }
     }

@@ -110,7 +110,7 @@ fn is_not_let_in(error: &SmtpError) -> bool {
 fn refused(error: &SmtpError) -> Outcome {
     let code = error.status().map(u16::from);
     let (reason, retry) = match code {
-        // Whoever sends here is not let in, or all at once: it is not the message.
+        // This user is not let in, or all at once: it is not the message.
         _ if is_not_let_in(error) => (Reason::ProviderError, Retry::Unauthorized),
         Some(421) => (Reason::ProviderError, Retry::After(None)),
         // There is no such mailbox, or it takes nothing.
