@@ -8,7 +8,7 @@ use clap::builder::{FalseyValueParser, PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::clock::ClockStart;
-use crate::config::{Config, DELIVER_ERRORS, RELAY_ENTRIES, Tls, default_limits, default_workers};
+use crate::config::{ANY_KEY, Config, DELIVER_ERRORS, RELAY_ENTRIES, Tls, default_limits, default_workers};
 use crate::http::Limits;
 use crate::memory;
 use crate::model::deliver_target::{DeliverRate, DeliverTo};
@@ -93,7 +93,7 @@ pub struct Serve {
     pub tls_key: Option<PathBuf>,
 
     /// Accept this API key, and no others but those given. Repeatable; in the environment separated by commas. Without
-    /// it, every key is accepted. Each key has an environment of its own.
+    /// it, every key is accepted; with *, every key from other machines as well. Each key has an environment of its own.
     #[arg(long = "api-key", value_name = "KEY", env = "BULKD_API_KEY", value_delimiter = ',', hide_env_values = true)]
     #[arg(value_parser = api_key)]
     pub api_keys: Vec<String>,
@@ -414,7 +414,8 @@ impl Serve {
             listen_too: self.listen.other,
             durability: if self.ephemeral { Durability::Ephemeral } else { self.durability },
             database: (!self.ephemeral).then_some(self.db),
-            api_keys: self.api_keys,
+            any_key: self.api_keys == [ANY_KEY],
+            api_keys: if self.api_keys == [ANY_KEY] { Vec::new() } else { self.api_keys },
             hosts: self.hosts.into_iter().chain(self.listen.name).collect(),
             origins: self.origins,
             workers: self.workers.map_or_else(default_workers, usize::from),

@@ -22,6 +22,8 @@ pub struct Config {
     pub database: Option<PathBuf>,
     /// Keys that are accepted; none means any.
     pub api_keys: Vec<String>,
+    /// Any key is accepted from other machines as well, as `--api-key '*'` says.
+    pub any_key: bool,
     /// Names by which the daemon may be called besides this machine's own, where any key is accepted.
     pub hosts: Vec<String>,
     /// Origins whose pages may call the API from a browser.
@@ -82,6 +84,7 @@ impl Config {
             listen_too: None,
             database: None,
             api_keys: Vec::new(),
+            any_key: false,
             hosts: Vec::new(),
             origins: Vec::new(),
             workers: default_workers(),
@@ -116,9 +119,21 @@ impl Config {
 
     /// Checks settings that depend on one another.
     pub fn validate(&self) -> Result<()> {
-        if !self.listen.ip().is_loopback() && self.api_keys.is_empty() {
+        if self.api_keys.iter().any(|key| key == ANY_KEY) {
+            return Err(Error::startup(format!("--api-key '{ANY_KEY}' lets in every key; give it alone")));
+        }
+        let is_public = !self.listen.ip().is_loopback();
+        if is_public && self.api_keys.is_empty() && !self.any_key {
             return Err(Error::startup(format!(
                 "--listen {} can be reached from other machines; name the keys that are let in with --api-key",
+                self.listen
+            )));
+        }
+        // Anybody could have mail sent to anywhere.
+        if is_public && self.any_key && (!self.deliver.is_empty() || self.relay.is_some()) {
+            return Err(Error::startup(format!(
+                "--listen {} with --api-key '{ANY_KEY}' sends for whom it does not know; name the keys that may use \
+                 --deliver or --relay",
                 self.listen
             )));
         }
@@ -131,6 +146,9 @@ impl Config {
         Ok(())
     }
 }
+
+/// What `--api-key` takes for any key.
+pub const ANY_KEY: &str = "*";
 
 /// Failures one after the other that pause a channel, unless said otherwise.
 pub const DELIVER_ERRORS: u32 = 50;

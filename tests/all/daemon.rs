@@ -673,6 +673,12 @@ fn an_address_that_cannot_be_had_is_refused_before_the_file_is_touched() {
         (vec![taken.as_str()], format!("{taken} is taken by another program; choose another with --listen")),
         (vec!["0.0.0.0:0"], public.to_owned()),
         (vec!["[::]:0"], public.replace("0.0.0.0", "[::]")),
+        // What anybody asks for is sent to nobody.
+        (
+            vec!["0.0.0.0:0", "--api-key", "*", "--deliver", "sms=file:sms.jsonl"],
+            "--listen 0.0.0.0:0 with --api-key '*' sends for whom it does not know".to_owned(),
+        ),
+        (vec!["0.0.0.0:0", "--api-key", "k,*"], "--api-key '*' lets in every key; give it alone".to_owned()),
         // An address that no machine has: it is kept for documentation.
         (vec!["203.0.113.1:0", "--api-key", "k"], "203.0.113.1:0 cannot be listened on".to_owned()),
     ];
@@ -686,6 +692,16 @@ fn an_address_that_cannot_be_had_is_refused_before_the_file_is_touched() {
     let address = SocketAddr::from(([127, 0, 0, 1], daemon.address().port()));
     Customer::new(address, "k").create(newsletter());
     Customer::new(address, "another").get("/bulk/any").refused(401);
+    daemon.terminate();
+    // Any key there too, as tests have them that run in containers; and no page's name that leads here.
+    let daemon = Binary::start(&["--ephemeral", "--listen", "0.0.0.0:0", "--api-key", "*", "--allow-host", "bulkd"]);
+    let address = SocketAddr::from(([127, 0, 0, 1], daemon.address().port()));
+    for key in ["one", "another"] {
+        let called = Customer::new(address, key).with_header("Host", "bulkd:4010");
+        assert_eq!(called.get("/_bulkd/jobs").ok(200)["items"].as_array().map(Vec::len), Some(0));
+        called.create(newsletter());
+        Customer::new(address, key).with_header("Host", "evil.test").get("/_bulkd/jobs").refused(421);
+    }
     daemon.terminate();
 }
 

@@ -295,6 +295,7 @@ fn the_guide_shows_what_the_tests_run() {
     for (language, path) in files {
         check_part("docs/testing.md", path, &format!("```{language}\n{}```\n", read(path)));
     }
+    check_part("docs/operations.md", "packaging/https.conf", &format!("```ini\n{}```\n", read("packaging/https.conf")));
 }
 
 #[test]

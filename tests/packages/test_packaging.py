@@ -1,15 +1,18 @@
 """What `packaging` has: each is used as it is meant to be."""
 
+import fnmatch
 import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 import yaml
@@ -76,7 +79,8 @@ class Runner:
     """Runs the steps of a composite action as GitHub's runner does, on a machine where pip finds the packages."""
 
     def __init__(self, folder, packages):
-        self.folder, self.files = folder, {name: folder / name for name in ("GITHUB_ENV", "GITHUB_PATH")}
+        self.folder = folder
+        self.files = {name: folder / name for name in ("GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT")}
         self.env = {
             "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder), "RUNNER_TEMP": str(folder / "temp"), "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": str(packages), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "NO_PROXY": "127.0.0.1",
@@ -87,19 +91,24 @@ class Runner:
         about = yaml.safe_load(action.read_text())
         inputs = {name: given.get(name, it["default"]) for name, it in about["inputs"].items()}
 
+        known = {f"inputs.{name}": value for name, value in inputs.items()}
+
         def filled(text):
-            return re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda found: inputs[found[1]], text)
+            return re.sub(r"\$\{\{ ([\w.-]+) \}\}", lambda found: known[found[1]], text)
 
         for step in about["runs"]["steps"]:
             assert step["shell"] == "bash" and "${{" not in step["run"], "what is put into a script is run by it"
             env = {name: filled(value) for name, value in step["env"].items()}
             self.step(step["run"], **env)
+            for name, value in (line.split("=", 1) for line in self.files["GITHUB_OUTPUT"].read_text().splitlines()):
+                known[f"steps.{step['id']}.outputs.{name}"] = value
         return {name: filled(it["value"]) for name, it in about["outputs"].items()}
 
     def step(self, script, **env):
         done("shellcheck", "--shell", "bash", "-", input=script)
         for file in self.files.values():
             file.touch()
+        self.files["GITHUB_OUTPUT"].write_text("")
         env = {**self.env, **env, **{name: str(file) for name, file in self.files.items()}}
         # A daemon that is left running keeps no pipe of ours.
         script_file, log = self.folder / "step.sh", self.folder / "log"
@@ -114,23 +123,39 @@ class Runner:
         return log.read_text()
 
 
-def test_the_action_starts_a_daemon_for_the_steps_behind_it(packages, tmp_path):
-    runner, port = Runner(tmp_path, packages), str(free_port())
-    outputs = runner.run(PACKAGING / "action/action.yml", {"port": port, "flags": "--contract live", "version": VERSION})
-    try:
-        assert outputs == {"url": f"http://127.0.0.1:{port}"} and runner.env["COURIER_BASE_URL"] == outputs["url"]
-        call(outputs["url"], "/send", WELCOME, runner.env["COURIER_API_KEY"])
-        runner.step("bulkd doctor --fail-on error")
-        # Whose flags are wrong is told so, and so is who asks for a port that is taken.
-        with pytest.raises(AssertionError, match="unexpected argument '--nothing'"):
-            runner.run(PACKAGING / "action/action.yml", {"port": str(free_port()), "flags": "--nothing"})
-        with pytest.raises(AssertionError, match=f"{port} is taken"):
-            runner.run(PACKAGING / "action/action.yml", {"port": port})
-    finally:
-        ours = f"{runner.env['RUNNER_TEMP']}/bulkd/bin/bulkd".encode()
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            if read(f"/proc/{pid}/cmdline").startswith(ours):
-                os.kill(int(pid), 15)
+@pytest.fixture
+def runner(packages, tmp_path):
+    runner = Runner(tmp_path, packages)
+    yield runner
+    ours = f"{runner.env['RUNNER_TEMP']}/bulkd/bin/bulkd".encode()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        if read(f"/proc/{pid}/cmdline").startswith(ours):
+            os.kill(int(pid), 15)
+
+
+def test_the_action_starts_a_daemon_for_the_steps_behind_it(runner):
+    port, action = str(free_port()), PACKAGING / "action/action.yml"
+    outputs = runner.run(action, {"port": port, "flags": "--contract live", "version": VERSION})
+    assert outputs == {"url": f"http://127.0.0.1:{port}", "ca": ""} and runner.env["COURIER_BASE_URL"] == outputs["url"]
+    call(outputs["url"], "/send", WELCOME, runner.env["COURIER_API_KEY"])
+    runner.step("bulkd doctor --fail-on error")
+    # Whose flags are wrong is told so, and so is who asks for a port that is taken.
+    with pytest.raises(AssertionError, match="unexpected argument '--nothing'"):
+        runner.run(action, {"port": str(free_port()), "flags": "--nothing"})
+    with pytest.raises(AssertionError, match=f"{port} is taken"):
+        runner.run(action, {"port": port})
+
+
+def test_the_action_speaks_https_from_a_wheel_that_was_made(runner, packages):
+    [wheel] = packages.glob("*.whl")
+    port = str(free_port())
+    outputs = runner.run(PACKAGING / "action/action.yml", {"port": port, "flags": "--tls", "package": str(wheel)})
+    assert outputs["url"] == f"https://127.0.0.1:{port}"
+    assert runner.env["NODE_EXTRA_CA_CERTS"] == outputs["ca"] == runner.env["BULKD_CA"]
+    ask = 'curl --silent --show-error --fail -H "Authorization: Bearer $COURIER_API_KEY" "$COURIER_BASE_URL/lists"'
+    with pytest.raises(AssertionError, match="certificate"):
+        runner.step(ask)
+    assert '"items":[]' in runner.step(f'SSL_CERT_FILE="$BULKD_CA" {ask}')
 
 
 def read(path):
@@ -157,6 +182,7 @@ cp {unit} etc/systemd/system/bulkd.service
 cp {scratch}/tried.service etc/systemd/system/tried.service
 cp {scratch}/tried usr/local/bin/tried
 rm -f etc/machine-id
+cp {https} usr/local/share/https.conf
 printf 'BULKD_LISTEN=127.0.0.1:4020\nBULKD_URL=http://127.0.0.1:4020\nBULKD_API_KEY=test\n' >etc/bulkd.env
 mount --rbind /dev dev
 chroot . systemd-analyze verify --recursive-errors=no bulkd.service 2>{scratch}/verified
@@ -189,6 +215,17 @@ until [[ $(systemctl show --property NRestarts --value bulkd) == 1 ]] && systemc
 ask http://127.0.0.1:4020/_bulkd/outbox
 systemctl stop bulkd
 systemctl show --property Result bulkd
+# On the port of https, by the part of a unit that docs/operations.md has: the same file, under Courier's name.
+rm /etc/bulkd.env
+install -D /usr/local/share/https.conf /etc/systemd/system/bulkd.service.d/https.conf
+systemctl daemon-reload
+systemctl start bulkd
+pid=$(systemctl show --property MainPID --value bulkd)
+grep -E '^CapEff:' "/proc/$pid/status"
+echo '127.0.0.1 api.courier.com' >/etc/hosts
+ask --cacert /var/lib/private/bulkd/bulkd.db-ca.pem https://api.courier.com/_bulkd/outbox
+systemctl stop bulkd
+systemctl show --property Result bulkd
 stat --format '%a %n' /var/lib/private/bulkd /var/lib/private/bulkd/bulkd.db
 echo 'all was tried'
 """
@@ -200,15 +237,17 @@ def test_the_unit_starts_a_daemon_that_may_do_nothing_else(archive, tmp_path):
     assert "OK" in exposure.splitlines()[-1], exposure
     (tmp_path / "tried.service").write_text(TRIED_SERVICE)
     (tmp_path / "tried").write_text(TRIED)
-    script = BOOT.format(scratch=tmp_path, archive=archive, unit=unit)
+    script = BOOT.format(scratch=tmp_path, archive=archive, unit=unit, https=PACKAGING / "https.conf")
     booted = done("timeout", "240", "unshare", "--mount", "bash", "-euxc", script)
     assert (tmp_path / "verified").read_text() == "", booted
     told = (tmp_path / "told").read_text()
     assert "all was tried" in told, told
-    assert re.search(r"^Uid:\s+[1-9]\d*\s", told, re.M) and re.search(r"^CapEff:\s+0+$", told, re.M), told
+    # None, and to take a port below 1024.
+    assert re.findall(r"^CapEff:\s+(\w+)$", told, re.M) == ["0" * 16, f"{1 << 10:016x}"], told
+    assert re.search(r"^Uid:\s+[1-9]\d*\s", told, re.M), told
     assert re.search(r"^NoNewPrivs:\s+1$", told, re.M) and re.search(r"^Seccomp:\s+2$", told, re.M), told
-    assert "Result=success" in told and "700 /var/lib/private/bulkd\n600 /var/lib/private/bulkd/bulkd.db" in told, told
-    assert len(re.findall('"address":"ada@example.com"', told)) >= 2, told
+    assert told.count("Result=success") == 2 and "700 /var/lib/private/bulkd\n600 /var/lib/private/bulkd/bulkd.db" in told, told
+    assert len(re.findall('"address":"ada@example.com"', told)) >= 3, told
 
 
 # The image
@@ -217,6 +256,61 @@ def test_the_unit_starts_a_daemon_that_may_do_nothing_else(archive, tmp_path):
 def test_the_dockerfile_has_no_fault_that_is_known():
     # Which Rust the build has is Alpine's newest on purpose.
     done("hadolint", "--ignore", "DL3018", PACKAGING / "Dockerfile")
+
+
+def test_the_image_is_built_of_what_the_build_reads():
+    """Neither databases with their keys, nor what was built, nor Git's history: of the folder that Docker is given, this passes."""
+    kept = []
+    for line in (PACKAGING / "Dockerfile.dockerignore").read_text().splitlines():
+        if line and not line.startswith("#"):
+            kept.append(line)
+    assert kept[0] == "*", "all is left out but what is named"
+    named = [line[1:] for line in kept if line.startswith("!")]
+    # What Cargo packs is what builds.
+    packed = done("cargo", "package", "--list", "--offline", "--allow-dirty", "--quiet", cwd=ROOT).splitlines()
+    generated = {".cargo_vcs_info.json", "Cargo.toml.orig"}
+    wanted = {file for file in packed if file not in generated and not file.endswith(".md") and not file.startswith("LICENSE")}
+    missing = {file for file in wanted if not any(file == name or file.startswith(f"{name}/") for name in named)}
+    assert not missing, missing
+    superfluous = {name for name in named if not any(file == name or file.startswith(f"{name}/") for file in wanted)}
+    assert not superfluous, superfluous
+    for secret in ["bulkd.db", "bulkd.db-wal", "bulkd.db-ca-key.pem", ".git", "target", "src/bulkd.db", "src/bulkd.db-ca-key.pem"]:
+        is_named = any(secret == name or secret.startswith(f"{name}/") for name in named)
+        assert not is_named or any(fnmatch.fnmatch(Path(secret).name, line[3:]) for line in kept if line.startswith("**/")), secret
+
+
+# docs/testing.md on containers
+
+
+def fenced(language, behind):
+    text = (ROOT / "docs/testing.md").read_text().split(f"### {behind}\n")[1]
+    return re.search(rf"```{language}\n(.*?)```", text, re.S)[1]
+
+
+# What its service is told, with which the image is tried below.
+COMPOSED = {"BULKD_EPHEMERAL": "1", "BULKD_API_KEY": "*", "BULKD_ALLOW_HOST": "bulkd"}
+
+
+def test_the_composition_is_one(tmp_path):
+    text = fenced("yaml", "With Docker Compose and Testcontainers")
+    file = tmp_path / "compose.yml"
+    for content, is_taken in [(text, True), (text.replace("depends_on", "depends"), False)]:
+        file.write_text(content)
+        checked = subprocess.run(["check-jsonschema", "--builtin-schema", "vendor.compose-spec", file], capture_output=True)
+        assert (checked.returncode == 0) == is_taken, checked.stdout
+    # Its settings are those of a daemon that answers to any key there, by its service's name.
+    services = yaml.safe_load(text)["services"]
+    assert services["app"]["environment"]["BULKD_URL"] == "http://bulkd:4010"
+    assert services["bulkd"]["environment"] == COMPOSED
+
+
+def test_the_fixture_of_a_container_has_the_types_that_it_says(tmp_path):
+    file = tmp_path / "conftest.py"
+    file.write_text(fenced("python", "With Docker Compose and Testcontainers"))
+    done(sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", file, cwd=tmp_path)
+    file.write_text(file.read_text().replace("with_exposed_ports", "with_exposed_port"))
+    with pytest.raises(AssertionError, match="with_exposed_port"):
+        done(sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", file, cwd=tmp_path)
 
 
 class Podman:
@@ -257,7 +351,8 @@ def test_the_image_is_built_and_runs(archive, tmp_path, podman):
     # The machine's network and limits are those of the container: to make others takes what a test has not.
     shared = ["--network", "host", "--cgroups", "disabled", "--no-healthcheck"]
     shared += ["--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096", "--env", "BULKD_API_KEY=test"]
-    for name, more in [("kept", []), ("thrown-away", ["--env", "BULKD_EPHEMERAL=1"])]:
+    composed = [f"--env={name}={value}" for name, value in COMPOSED.items()]
+    for name, more in [("kept", []), ("thrown-away", composed)]:
         port = free_port()
         podman("run", "--detach", "--name", name, *shared, "--env", f"BULKD_LISTEN=127.0.0.1:{port}", *more, "bulkd")
         try:
@@ -266,6 +361,8 @@ def test_the_image_is_built_and_runs(archive, tmp_path, podman):
             call(f"http://127.0.0.1:{port}", "/send", WELCOME)
             found = call(f"http://127.0.0.1:{port}", "/_bulkd/wait", {"outbox": {"recipient": "ada@example.com"}})
             assert found["met"], found
+            for key in ["another", "one more"] if more else []:
+                assert call(f"http://127.0.0.1:{port}", "/_bulkd/outbox", key=key)["items"] == []
         finally:
             podman("stop", "--time", "30", name)
         state = json.loads(podman("container", "inspect", name))[0]["State"]
