@@ -245,7 +245,7 @@ pub struct Ready {
     pub listen: SocketAddr,
 
     /// Where the daemon answers, if that is not where it listens.
-    #[arg(long, value_name = "URL", value_parser = plain_url)]
+    #[arg(long, value_name = "URL", value_parser = base_url)]
     pub url: Option<String>,
 }
 
@@ -485,11 +485,6 @@ fn sender(text: &str) -> Result<String, &'static str> {
         return Err("expected up to 100 letters, digits, '-', '_' and '.', and not 'released'");
     }
     Ok(text.to_owned())
-}
-
-/// Where a daemon answers by HTTP, which it does for who asks for its health also where it speaks https.
-fn plain_url(text: &str) -> Result<String, &'static str> {
-    without_path(text, &["http://"]).ok_or("expected the URL of a daemon, such as http://127.0.0.1:4010")
 }
 
 /// Where a daemon answers, by either scheme.

@@ -307,7 +307,7 @@ fn assert_complete(customer: &Customer, job_id: &str, users: usize) {
     let job = customer.completed(job_id);
     assert_eq!((&job["received"], &job["enqueued"]), (&json!(users), &json!(users)));
     let recipients: BTreeSet<String> =
-        customer.outbox(job_id).iter().map(|message| message["recipient"].to_string()).collect();
+        customer.outbox_with("recipient", job_id).iter().map(|message| message["recipient"].to_string()).collect();
     assert_eq!(recipients.len(), users);
 }
 

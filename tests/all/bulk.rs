@@ -518,7 +518,8 @@ fn forty_calls_at_once_are_all_answered_and_each_user_counts_once() {
     });
     assert_eq!(totals.iter().sum::<u64>(), 1000);
     assert_eq!(customer.run_to_the_end(&job_id)["enqueued"], 1000);
-    let mut recipients: Vec<String> = customer.outbox(&job_id).iter().map(|m| m["recipient"].to_string()).collect();
+    let mut recipients: Vec<String> =
+        customer.outbox_with("recipient", &job_id).iter().map(|m| m["recipient"].to_string()).collect();
     recipients.sort();
     recipients.dedup();
     assert_eq!(recipients.len(), 1000);

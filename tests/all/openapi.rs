@@ -60,7 +60,7 @@ fn a_script_waits_until_the_daemon_is_ready() {
     let ended = Binary::spawn(&mut bulkd(&["ready", "--listen", &address.to_string()])).wait();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     drop((daemon, taken));
-    for wrong in [&["ready", "--wait", "soon"][..], &["ready", "--url", "https://127.0.0.1"]] {
+    for wrong in [&["ready", "--wait", "soon"][..], &["ready", "--url", "127.0.0.1"]] {
         let ended = Binary::spawn(&mut bulkd(wrong)).wait();
         assert!(ended.code == Some(2) && ended.stderr.contains("expected"), "{ended:?}");
     }

@@ -258,8 +258,11 @@ mod with {
         assert!(ask(&mut stream, "GET", "/_bulkd/health", "").unwrap().starts_with("HTTP/1.1 200"));
         assert_eq!(stream.read(&mut [0]).unwrap(), 0, "it is closed");
         let address = daemon.address().to_string();
-        let ready = Binary::spawn(&mut bulkd(&["ready", "--listen", &address, "--wait", "10s"])).wait();
-        assert_eq!(ready.code, Some(0), "{ready:?}");
+        let url = format!("https://{address}");
+        for place in [["--listen", &address], ["--url", &url]] {
+            let ready = Binary::spawn(&mut bulkd(&[&["ready", "--wait", "10s"][..], &place].concat())).wait();
+            assert_eq!(ready.code, Some(0), "{ready:?}");
+        }
         // Half a line is refused when its time is over, and what is neither as soon as it is seen.
         let mut stream = plain(daemon.address());
         stream.write_all(b"GET /_bulkd/jo").unwrap();
