@@ -72,7 +72,7 @@ pub fn markdown(source: &str) -> String {
     out
 }
 
-/// Names that mention many users on Discord, whoever writes them.
+/// Names that mention many users on Discord, in any text.
 const CALLED: [&str; 2] = ["everyone", "here"];
 
 /// Data that mention no users: a zero-width space splits `@everyone` and `@here`, even if the rest follows the data.
