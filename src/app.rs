@@ -275,7 +275,7 @@ impl Started {
 
 impl Drop for Started {
     fn drop(&mut self) {
-        // Requests that still wait are told that there is no daemon.
+        // Requests that still wait are refused.
         self.gate.close();
         if let Some((store, _)) = &self.store {
             store.stop_long_reads();

@@ -140,7 +140,7 @@ struct EventBody {
 }
 
 /// `POST /_bulkd/messages/{message_id}/events` with `{status, reason?}`: 200 with the record, after that has happened to
-/// the message. Webhooks are told.
+/// the message. Webhooks get it.
 pub fn create_event(mut call: Call<'_>) -> Result<Action> {
     let message_id = call.path("message_id");
     let body: EventBody = json::read(&call.json()?, String::new)?;

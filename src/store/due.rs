@@ -21,7 +21,7 @@ const ENVIRONMENT_OF: &str = "(SELECT environment FROM (
 pub struct ProcessingJob {
     pub job: JobRow,
     pub received: u64,
-    /// Users that had their turn.
+    /// Users that were processed.
     pub drained: u64,
 }
 

@@ -25,9 +25,9 @@ const ITEMS: usize = 100;
 /// The most messages that are searched for the nearest, the newest first, and how many of these are shown.
 const NEAR: usize = 200;
 const NEAREST: usize = 5;
-/// Jobs that are told, the newest first.
+/// The most jobs that are shown, the newest first.
 const JOBS: usize = 5;
-/// Requests that are told, the newest first.
+/// The most requests that are shown, the newest first.
 const REQUESTS: usize = 5;
 /// The most users of a job that are searched for a recipient.
 const LOOKED_THROUGH: u64 = 10_000;

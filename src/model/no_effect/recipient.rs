@@ -29,7 +29,7 @@ pub enum Place {
     Profile,
 }
 
-/// What people write instead of a member of `to`. If one of the listed members is there, the name is not a mistake.
+/// What people write instead of a member of `to`. If the meant member is there, too, the name is no typo.
 const MEANT_IN_TO: &[(&[&str], &str)] = &[
     (&["userId", "userID", "user", "id", "recipient", "recipientId", "recipient_id"], "user_id"),
     (&["listId", "list"], "list_id"),
