@@ -78,7 +78,7 @@ impl App {
             _ => None,
         };
         let clock = options.clock.clone();
-        // Who waits for an answer waits by the machine's time: a test clock may stand still.
+        // Clients wait by the machine's time: a test clock may stand still.
         let of_answers = if test_clock.is_some() { Clock::system() } else { clock.clone() };
         let delayed = started.answer_late("late answers", of_answers.clone())?;
         let late = match config.api_keys.is_empty() {
@@ -135,7 +135,7 @@ impl App {
         Ok(App { store, findings, started, is_https: tls.is_some(), authority })
     }
 
-    /// What was found that would hurt at Courier, in one line; empty if that is nothing.
+    /// What was found that would hurt at Courier, in one line. Empty if nothing was found.
     pub fn findings(&self) -> String {
         let never_run = self.store.read(job::count_never_run).unwrap_or_else(|error| {
             log::warn!("jobs that were never run could not be counted: {error}");
@@ -171,7 +171,7 @@ impl App {
         self.store.path()
     }
 
-    /// Whether what is kept is in the file of that name: an error tells that it is lost at the stop.
+    /// Fails if the open database is no longer the file of that name: what it holds is then lost at the stop.
     pub fn check_place(&self) -> Result<()> {
         self.store.check_place()
     }
@@ -182,8 +182,8 @@ impl App {
     }
 }
 
-/// What runs so far. When it is dropped, it stops: first the server, which asks for work, then the threads that do it,
-/// and the writer last, so that no thread waits for one that has ended.
+/// What has been started. Dropped, it stops: first the server, which brings in work, then the threads that do the work,
+/// and the writer last. So no thread waits for one that has ended.
 struct Started {
     gate: Arc<StartupGate>,
     server: Server,
@@ -275,12 +275,12 @@ impl Started {
 
 impl Drop for Started {
     fn drop(&mut self) {
-        // Requests that still wait are told that there is no daemon.
+        // Requests that still wait are refused.
         self.gate.close();
         if let Some((store, _)) = &self.store {
             store.stop_long_reads();
         }
-        // What faults hold back was done: it is told, while there are connections to tell it on.
+        // What faults hold back was done. It is answered while there are connections to answer on.
         for (late, _) in &self.late {
             late.give_all();
         }
@@ -332,7 +332,7 @@ impl Drop for Started {
     }
 }
 
-/// Where requests wait that arrive before the API is ready. It stays closed if bulkd cannot be started.
+/// Where requests wait until the API is ready. It stays closed if bulkd cannot be started.
 #[derive(Default)]
 struct StartupGate(OnceLock<Option<Arc<Api>>>);
 

@@ -17,7 +17,7 @@ use crate::settings::{
     Contract, Durability, Keep, KeepSpan, LogFormat, ProviderLimits, RateLimitSetting, UnknownTemplates,
 };
 
-/// Of `--log`.
+/// The values of `--log`.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// A local daemon compatible with Courier's Bulk API.
@@ -464,7 +464,8 @@ fn span(text: &str) -> Result<Duration, &'static str> {
     Ok(Duration::from_millis(number.saturating_mul(millis).min(LONGEST_WAIT_MILLIS)))
 }
 
-/// A span after which a sender is taken for gone: one that is too short takes from those that are at work.
+/// A span after which a sender is taken for gone. One that is too short would take messages from senders that are at
+/// work.
 fn claim_span(text: &str) -> Result<Duration, &'static str> {
     match span(text)? {
         span if span < Duration::from_secs(1) => Err("expected a second at least, such as 60s"),
@@ -475,10 +476,10 @@ fn claim_span(text: &str) -> Result<Duration, &'static str> {
 /// A day: no script waits for longer.
 const LONGEST_WAIT_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
-/// More is no bound.
+/// More would be no bound.
 const MOST_RELAY_ENTRIES: u64 = 100_000_000;
 
-/// What a sender is called, in which Redis and its tools see one word.
+/// The name of a sender. Redis and its tools must see one word.
 fn sender(text: &str) -> Result<String, &'static str> {
     let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if text.is_empty() || text.len() > 100 || text == "released" || !text.bytes().all(is_of_name) {
@@ -487,18 +488,18 @@ fn sender(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// Where a daemon answers, by either scheme.
+/// The URL of a daemon, by either scheme.
 fn base_url(text: &str) -> Result<String, &'static str> {
     without_path(text, &["http://", "https://"]).ok_or("expected the URL of a daemon, such as http://127.0.0.1:4010")
 }
 
-/// Where the API of a service is, by either scheme.
+/// The URL of a service's API, by either scheme.
 fn service(text: &str) -> Result<String, &'static str> {
     let base = without_path(text, &["https://", "http://"]);
     base.ok_or("expected the URL of a service without a path, such as https://api.courier.com")
 }
 
-/// A URL of one of these schemes that names a host and no more, without a slash behind it.
+/// A URL of one of these schemes that names a host and nothing else, without a slash at its end.
 fn without_path(text: &str, schemes: &[&str]) -> Option<String> {
     let base = text.trim_end_matches('/');
     let host = schemes.iter().find_map(|scheme| base.strip_prefix(scheme))?;
@@ -533,7 +534,8 @@ fn listen(text: &str) -> Result<Listen, String> {
     Ok(Listen { address: address(text)?, other: None, name })
 }
 
-/// An origin as a browser sends it: a scheme and a host, and the port if it is not the scheme's. Or all of them.
+/// An origin as a browser sends it: a scheme and a host, and the port unless it is the scheme's default. `*` is all of
+/// them.
 fn origin(text: &str) -> Result<String, &'static str> {
     const EXPECTED: &str = "expected * or an origin without a path, such as https://app.test or http://localhost:3000";
     let origin = text.trim().trim_end_matches('/').to_ascii_lowercase();
@@ -571,7 +573,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     found.next().ok_or_else(|| failed(&"none was found"))
 }
 
-/// The name of a file. SQLite's name for none at all is not one.
+/// The name of a file. SQLite's name for no file at all is refused.
 fn database() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|name| match name.to_str() {
         Some(":memory:") => Err("expected the name of a file; for one that is thrown away there is --ephemeral"),
@@ -579,7 +581,8 @@ fn database() -> impl TypedValueParser<Value = PathBuf> {
     })
 }
 
-/// A key as it can stand in a header. What was meant to be one, such as an unset variable, must not be taken for none.
+/// A key as it can stand in a header. An empty one, such as an unset variable leaves, is refused: it must not be taken
+/// for no key at all.
 fn api_key(text: &str) -> Result<String, &'static str> {
     let key = text.trim();
     if key.is_empty() || key.contains(char::is_control) {

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
 
-/// 9999-12-30T22:00:00Z: later ones cannot be written in every time zone.
+/// 9999-12-30T22:00:00Z. Later instants cannot be written in every time zone.
 const LATEST_MILLIS: i64 = 253_402_207_200_000;
 
 /// 2106-02-07T06:28:15Z: ids have eight hexadecimal digits for the second in which they were made.
@@ -19,19 +19,21 @@ const LATEST_SET_MILLIS: i64 = u32::MAX as i64 * 1_000 + 999;
 /// Which instants a clock can be set to, in words.
 pub const SETTABLE: &str = "an instant up to 2106-02-07T06:28:15Z, such as 2026-09-21T14:13:20Z";
 
-/// Between two looks at the machine's clock by a thread that waits for a moment: so late is it at most when the clock was
+/// How often a thread that waits for a moment looks at the machine's clock: so late is it at most when the clock was
 /// set forward. A look costs microseconds.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// The least that counts as setting a clock back: what waits is late by less.
+/// The least that counts as setting a clock back. By less, a wait is late.
 const LEAST_SET_BACK_MILLIS: i64 = 1_000;
-/// Both clocks of the machine are read within this time, or not compared: the thread may have been stopped in between.
+/// Both clocks of the machine are read within this time, or not compared: the thread may have been suspended in
+/// between.
 const READ_TOGETHER: Duration = Duration::from_millis(100);
 
 impl Timestamp {
-    /// What the machine's clock says.
+    /// The time of the machine's clock.
     #[allow(clippy::disallowed_methods, reason = "this is the clock that all others ask")]
     pub fn of_machine() -> Self {
-        // A machine without a battery may begin anywhere. Its clock is read as the nearest moment that can be written.
+        // A machine without a battery may start at any time. Its clock is read as the nearest moment that can be
+        // written.
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since_epoch.as_millis()).map_or(LATEST_MILLIS, |it| it.min(LATEST_MILLIS)))
     }
@@ -40,12 +42,12 @@ impl Timestamp {
         self.0
     }
 
-    /// Whether a clock can be set to it: everything that is written down by it can be read, and ids can tell of it.
+    /// Whether a clock can be set to it: everything that is stored with it can be read, and ids can contain it.
     pub fn can_be_set(self) -> bool {
         (0..=LATEST_SET_MILLIS).contains(&self.0)
     }
 
-    /// So much later.
+    /// The instant that is so much later.
     pub fn after(self, millis: i64) -> Self {
         Timestamp(self.0.saturating_add(millis))
     }
@@ -59,7 +61,7 @@ impl Timestamp {
         self.utc().year()
     }
 
-    /// As HTTP writes it, which knows no year of more than four digits.
+    /// As HTTP writes it. Years have four digits at most there.
     pub fn http_date(self) -> String {
         Timestamp(self.0.clamp(0, LATEST_MILLIS)).utc().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
     }
@@ -134,13 +136,14 @@ pub enum Clock {
     Manual(ManualClock),
 }
 
-/// What a look at a clock tells.
+/// The result of reading a clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
     pub now: Timestamp,
-    /// By how much the clock was set back since it was first looked at, all in all.
+    /// By how much the clock was set back since the first reading, in total.
     pub set_back_millis: i64,
-    /// How much time has passed since it was first looked at, whatever the clock was set to. A machine's sleep is not in it.
+    /// How much time has passed since the first reading, whatever the clock was set to. Without the time in which the
+    /// machine slept.
     pub passed_millis: i64,
 }
 
@@ -160,9 +163,10 @@ impl Clock {
         }
     }
 
-    /// How long to wait for this moment at most, before looking at the clock again. The machine's may be set meanwhile,
-    /// and runs on while the machine sleeps and its threads' waits stand still. A manual clock that stands still does not
-    /// tell when it will be that late: the bells that [`Clock::on_change`] rings wake the threads that wait.
+    /// How long to wait for this moment at most, before the clock is read again. The machine's clock may be set
+    /// meanwhile. It also runs on while the machine sleeps and the waits of threads stand still. A manual clock that
+    /// stands still cannot tell when the moment comes: the bells that [`Clock::on_change`] rings wake the threads that
+    /// wait.
     pub fn until(&self, at: Timestamp) -> Duration {
         let now = self.now();
         match self {
@@ -183,8 +187,8 @@ impl Clock {
     }
 }
 
-/// The machine's clock, and what tells whether it was set back: the one that only runs on. That it was set forward cannot
-/// be told from the machine having slept, and counts as time that has passed.
+/// The machine's clock, and a second clock that is never set and tells whether the first was set back. A clock that was
+/// set forward looks like a machine that has slept, and counts as time that has passed.
 #[derive(Clone, Debug, Default)]
 pub struct SystemClock(Arc<Mutex<Option<(Instant, Compared)>>>);
 
@@ -198,7 +202,7 @@ struct Compared {
 
 impl SystemClock {
     fn read(&self) -> Reading {
-        // The clocks are read under the lock: a thread with an older reading would see the clock jump.
+        // The clocks are read under the lock: to a thread with an older reading, the clock would seem to jump.
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let runs_on = Instant::now();
         let wall = Timestamp::of_machine();
@@ -227,7 +231,7 @@ impl Compared {
     }
 }
 
-/// Where a test clock begins.
+/// How a test clock begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockStart {
     /// At the machine's time, and runs.
@@ -276,7 +280,7 @@ impl ManualState {
         Reading { now: now.after(passed), set_back_millis, passed_millis: passed_millis.saturating_add(passed) }
     }
 
-    /// Writes down how far it has run.
+    /// Records how far it has run.
     fn settle(&mut self) {
         self.reading = self.read();
         self.running_since = self.running_since.map(|_| Instant::now());
@@ -314,7 +318,7 @@ impl ManualClock {
         self.state().running_since.is_none()
     }
 
-    /// Has it stand still, or run.
+    /// Stops it, or lets it run.
     pub fn freeze(&self, frozen: bool) {
         self.change_state(|state| {
             state.settle();
@@ -322,7 +326,7 @@ impl ManualClock {
         });
     }
 
-    /// Has time pass, and wakes the threads that wait for a moment.
+    /// Lets time pass, and wakes the threads that wait for a moment.
     pub fn advance(&self, by: Duration) {
         self.change(|reading| {
             reading.now = reading.now.after(millis(by));
@@ -330,7 +334,7 @@ impl ManualClock {
         });
     }
 
-    /// Has time pass until a moment. One that is past changes nothing.
+    /// Lets time pass until a moment. A moment in the past changes nothing.
     pub fn advance_to(&self, at: Timestamp) {
         self.change(|reading| {
             let by = at.millis().saturating_sub(reading.now.millis()).max(0);
@@ -421,7 +425,7 @@ mod tests {
             (3_660_000, 62_000, 0),
             (3_600_000, 72_000, 70_000),
             (3_599_200, 72_000, 70_000),
-            // What is too little by itself counts once it has added up.
+            // Too little by itself, it counts once it has added up.
             (3_598_700, 72_000, 71_300),
             (0, 73_000, 3_671_000),
             (1_000, 74_000, 3_671_000),

@@ -43,9 +43,9 @@ pub struct Config {
     pub deliver_rates: Vec<DeliverRate>,
     /// Failures one after the other that pause a channel.
     pub deliver_errors: u32,
-    /// The Redis to which messages go that have no target here.
+    /// The Redis that gets the messages of channels without a target here.
     pub relay: Option<String>,
-    /// That its stream has at most.
+    /// The most entries that its stream has.
     pub relay_entries: u64,
     /// A JSON file, or a folder of them, with what every environment begins with.
     pub seed: Option<PathBuf>,
@@ -56,13 +56,13 @@ pub struct Config {
     pub backup_dir: Option<PathBuf>,
     /// The key whose e-mails Mailpit's API shows.
     pub mailpit_key: Option<String>,
-    /// Where a clock begins that requests may move. `None`: the machine's is used.
+    /// The start of a clock that requests may move. `None`: the machine's clock is used.
     pub test_clock: Option<ClockStart>,
-    /// What ids are made of, so that they repeat. `None`: they are random.
+    /// The number that ids are made from, so that they repeat. `None`: they are random.
     pub seed_ids: Option<u64>,
     /// Where the page's files are read from, for work on it. `None`: those that are built in.
     pub ui_dir: Option<PathBuf>,
-    /// How https is spoken. `None`: HTTP is.
+    /// How https is spoken. `None`: plain HTTP.
     pub tls: Option<Tls>,
     pub limits: Limits,
 }
@@ -112,7 +112,7 @@ impl Config {
         }
     }
 
-    /// What decides about messages besides their definitions.
+    /// The settings that decide what becomes of a message.
     pub fn messages(&self) -> MessageSettings {
         MessageSettings { templates: self.templates, limits: self.provider_limits }
     }
@@ -156,13 +156,13 @@ pub const DELIVER_ERRORS: u32 = 50;
 /// Entries that the stream of --relay has at most, unless said otherwise.
 pub const RELAY_ENTRIES: u64 = 100_000;
 
-/// Templates are compiled in the threads of connections.
+/// Request threads compile templates, which takes a deep stack.
 pub fn default_limits() -> Limits {
     Limits { stack_bytes: RENDER_STACK_BYTES, ..Limits::default() }
 }
 
-/// One more than processors, since one of them mostly waits for its turn. More would have a small job that is run
-/// beside a large one wait longer, and gain nothing.
+/// One more than processors, since one of the threads mostly waits for its turn. With more, a small job beside a large
+/// one would wait longer, and nothing would be faster.
 pub fn default_workers() -> usize {
     1 + std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -1,23 +1,23 @@
-//! Named points at which a test has the process end as a power cut would: nothing is unwound, flushed or closed.
+//! Named points at which a test ends the process as a power cut would: nothing is unwound, flushed or closed.
 //!
 //! `BULKD_CRASH_AT=before-commit` ends it when the point is reached for the first time, `before-commit:3` when it is
-//! for the third. `BULKD_STOP_AT` stops it there (SIGSTOP), so that a test can do something before it goes on. Only builds
-//! with debug assertions know of either; in a release build a point is nothing at all.
+//! reached for the third time. `BULKD_STOP_AT` stops it there (SIGSTOP), so that a test can do something before it goes
+//! on. Only builds with debug assertions know either; in a release build a point does nothing.
 
-/// A place between two steps that a crash must be able to come between.
+/// A place between two steps where a test can end the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
     /// A group of changes was made, and not committed.
     BeforeCommit,
     /// It was committed, and no request was answered.
     AfterCommit,
-    /// A part of a job's chunk is in the outbox, and the whole of the job is not yet known to be.
+    /// A part of a job's chunk is in the outbox, but it is not yet known whether the whole job is.
     AfterPart,
     /// A step of a migration was made, and not committed.
     Migration,
     /// Some of the write-ahead log was copied into the database.
     Checkpoint,
-    /// A commit was written over what had been copied of it, and no request was answered.
+    /// A commit has overwritten the copied part of the log, and no request was answered.
     Restart,
     /// A piece of what is dropped was committed.
     Retention,
@@ -66,7 +66,7 @@ impl Point {
     ];
 }
 
-/// Ends or stops the process if this is where it is to.
+/// Ends or stops the process if it is to end or stop here.
 #[cfg(debug_assertions)]
 pub fn point(here: Point) {
     use std::sync::LazyLock;
@@ -95,7 +95,7 @@ pub fn point(here: Point) {
     #[cfg(target_os = "linux")]
     if STOP.as_ref().is_some_and(|at| at.is(here)) {
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
-        // Another thread may be the one that takes the signal: this one goes no further until all are stopped.
+        // Another thread may take the signal: this one waits here until all are stopped.
         std::thread::park_timeout(std::time::Duration::from_millis(200));
     }
     #[cfg(not(target_os = "linux"))]

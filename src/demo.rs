@@ -21,14 +21,14 @@ use crate::store::temporary;
 
 const KEY: &str = "demo";
 const TOPIC: &str = "statements";
-/// The brand's, to be found in the HTML of e-mails.
+/// The brand's color, which can be found in the HTML of e-mails.
 const COLOR: &str = "#5b21b6";
 const BATCHES: usize = 10;
 const BATCH_USERS: usize = 100;
 /// The last few users of each batch repeat earlier users.
 const DUPLICATES: usize = 4;
 const ACCEPTED: usize = BATCHES * (BATCH_USERS - DUPLICATES);
-/// How long the job may take before something must be wrong.
+/// If the job takes longer, something must be wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at the job.
 const LOOK: Duration = Duration::from_millis(20);
@@ -57,7 +57,7 @@ pub fn run(flags: &Demo, out: &LineOutput, signals: impl FnOnce() -> Result<Sign
     played
 }
 
-/// The address, or a free port should it be taken.
+/// The address, or one with a free port if it is taken.
 fn free(wanted: SocketAddr) -> SocketAddr {
     match TcpListener::bind(wanted) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => SocketAddr::new(wanted.ip(), 0),
@@ -65,7 +65,7 @@ fn free(wanted: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Has the machine show a page, if it has a way to.
+/// Opens a page in the machine's browser, if it has one.
 fn open(page: &str) {
     let (program, first): (&str, &[&str]) = match std::env::consts::OS {
         "macos" => ("open", &[]),
@@ -79,9 +79,9 @@ fn open(page: &str) {
     }
 }
 
-/// Returns the address of the page with its job.
+/// Returns the URL of the page with its job.
 fn play(app: &App, out: &LineOutput, exits: bool) -> Result<String> {
-    // Whatever proxy the environment names, the daemon is here.
+    // The daemon is on this machine, whatever proxy the environment names.
     let agent = ureq::Agent::config_builder().proxy(None).build().new_agent();
     let customer = Customer { base: format!("http://{}", app.address()), agent };
     out.say(format_args!("bulkd answers on {}; its file is {}\n", customer.base, app.database().display()));
@@ -135,7 +135,7 @@ fn step(out: &LineOutput, call: &str, what: &str, outcome: &str) {
     out.say(format!("  {call:<45}{what:<24}{outcome}").trim_end());
 }
 
-/// Stores a brand, a template that is published, and what is known of users before any job. Returns the template's id.
+/// Stores a brand, a published template, and data of users before any job. Returns the template's id.
 fn prepare(customer: &Customer, out: &LineOutput) -> Result<String> {
     let settings = json!({
         "colors": { "primary": COLOR },
@@ -187,18 +187,18 @@ fn ingest(customer: &Customer, out: &LineOutput, job_id: &str) -> Result<usize> 
     Ok(duplicates)
 }
 
-/// A batch of sample users, a few of them sent before.
+/// A batch of sample users. A few of them were sent before.
 fn users(batch: usize) -> Vec<Value> {
     let first = batch * (BATCH_USERS - DUPLICATES);
     let fresh = (first..first + BATCH_USERS - DUPLICATES).map(user);
     fresh.chain((0..DUPLICATES).map(|i| user(first / 2 + i))).collect()
 }
 
-/// By which way a sample user can be reached.
+/// How a sample user can be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Email,
-    /// By e-mail, if only the user wanted.
+    /// By e-mail, but the user does not want any.
     OptedOut,
     /// By the e-mail address of a profile that is stored already.
     StoredProfile,
@@ -319,7 +319,7 @@ fn outcomes(customer: &Customer, job_id: &str) -> Result<BTreeMap<OutcomeKey, Ou
     }
 }
 
-/// How many messages went which way, and one of each as a person would read it.
+/// How many messages had which outcome, and one of each as a person would read it.
 fn show(out: &LineOutput, outcomes: &BTreeMap<OutcomeKey, OutcomeCount>) {
     out.say(format_args!("The outbox holds {} messages:", outcomes.values().map(|found| found.count).sum::<usize>()));
     let went_out = |(outcome, _): &(&OutcomeKey, &OutcomeCount)| !outcome[0].is_empty();
@@ -344,7 +344,7 @@ fn show(out: &LineOutput, outcomes: &BTreeMap<OutcomeKey, OutcomeCount>) {
     }
 }
 
-/// Sends one message more and says where its HTML is. Returns whether it was sent in its brand's frame.
+/// Sends one more message and says where its HTML is. Returns whether it was sent in its brand's frame.
 fn send(customer: &Customer, out: &LineOutput, template_id: &str) -> Result<bool> {
     let to = json!({ "user_id": "grace", "email": "grace@example.com" });
     let data = json!({ "first_name": "Grace", "month": "November", "plan": "Team", "amount": 20 });

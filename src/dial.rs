@@ -6,8 +6,8 @@ use ureq::Agent;
 use ureq::config::ConfigBuilder;
 use ureq::typestate::AgentScope;
 
-/// For calls that take so long at most, of which connecting may take so much: each by its address as it is written,
-/// whatever proxy the environment names, and with whatever status as an answer.
+/// For calls with a time limit, a part of which connecting may take. They go to the address as it is written, whatever
+/// proxy the environment names, and every status is an answer.
 pub fn config(whole: Duration, connecting: Duration) -> ConfigBuilder<AgentScope> {
     Agent::config_builder()
         .proxy(None)

@@ -13,10 +13,10 @@ use crate::tls;
 
 /// How long the daemon may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Of a finding that `--fail-on` asks about.
+/// The exit code if there is a finding as bad as `--fail-on` says.
 const FOUND: u8 = 3;
 
-/// Prints the findings, and tells by the exit code whether one is as bad as `--fail-on` says.
+/// Prints the findings. The exit code tells whether one is as bad as `--fail-on` says.
 pub fn run(flags: &Doctor, out: &LineOutput) -> Result<ExitCode> {
     let found = ask(flags)?;
     let items = found["items"].as_array().map_or(&[][..], Vec::as_slice);
@@ -32,7 +32,7 @@ pub fn run(flags: &Doctor, out: &LineOutput) -> Result<ExitCode> {
 
 fn ask(flags: &Doctor) -> Result<Value> {
     let url = format!("{}/_bulkd/doctor", flags.url.trim_end_matches('/'));
-    // Whatever proxy the environment names, the daemon is not behind it.
+    // The daemon is not behind a proxy, whatever the environment names.
     let agent = ureq::Agent::config_builder().proxy(None).http_status_as_error(false).timeout_global(Some(PATIENCE));
     let is_https = flags.url.starts_with("https://");
     let agent = match is_https {

@@ -1,4 +1,4 @@
-//! What can go wrong, and how it is told.
+//! What can go wrong, and how it is reported.
 //!
 //! Every refusal that a client sees is `{"message", "type"}` with the status of its [`Kind`]. The types are Courier's
 //! (`invalid_request_error`, `authentication_error`, `api_error`).
@@ -8,7 +8,7 @@ use std::fmt;
 /// The result of anything in bulkd that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// An error with a message that is fit for the person who caused it.
+/// An error with a message for the person who caused it.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
@@ -25,13 +25,13 @@ pub enum Kind {
     Invalid,
     /// No key, a malformed one, or one that is not configured.
     Unauthorized,
-    /// A page of another site has sent it, or it asks for what was not allowed at the start.
+    /// A page of another site has sent it, or it asks for something that was not allowed at the start.
     Forbidden,
-    /// It is meant for a host that this daemon is not.
+    /// It is for another host than this daemon.
     Misdirected,
-    /// The route or the thing does not exist in this environment.
+    /// The route or the resource does not exist in this environment.
     NotFound,
-    /// It clashes with something else that exists, such as a name that is taken.
+    /// It conflicts with something that exists, such as a name that is taken.
     Conflict,
     /// The request did not arrive in time.
     TimedOut,
@@ -39,15 +39,15 @@ pub enum Kind {
     BodyTooLarge,
     /// The head is over the limit.
     HeadTooLarge,
-    /// So many wrong keys were sent that no more of them are looked at for a moment.
+    /// Too many wrong keys were sent: for a moment no more of them are checked.
     TooManyRequests,
-    /// A part of HTTP that is not spoken here.
+    /// A part of HTTP that is not implemented.
     NotImplemented,
-    /// Nothing is wrong with the request; the same one may succeed later.
+    /// Nothing is wrong with the request. The same one may succeed later.
     Unavailable,
-    /// A mistake of our own. Logged whole, shown as one fixed sentence.
+    /// A fault of our own. Logged in full, but clients get one fixed sentence.
     Internal,
-    /// The daemon cannot start, or a command cannot do what was asked of it. Never sent to a client.
+    /// The daemon cannot start, or a command cannot do what it was asked. Never sent to a client.
     Startup,
 }
 
@@ -62,7 +62,7 @@ impl fmt::Display for Stale {
 
 impl std::error::Error for Stale {}
 
-/// Why something is not available to the one who asks, which says nothing of anything else.
+/// Why something is not available to this caller. It says nothing about other callers.
 #[derive(Debug)]
 struct OfCaller(&'static str);
 
@@ -113,33 +113,34 @@ impl Error {
         Error::new(Kind::NotFound, message)
     }
 
-    /// There is nothing of this id under the request's key. `path` is where the request names it, `what` what it would be.
+    /// There is nothing with this id under the request's key. `path` is where the request names it, `what` the kind of
+    /// thing.
     pub fn unknown(path: &str, what: &str, id: &str) -> Self {
         let message = format!("there is no {what} '{}' under this API key", shown(id));
         Error::of_field(Kind::NotFound, path.to_owned(), message)
     }
 
-    /// Something that cannot be because of something else; the message names both.
+    /// Something that is impossible because of something else. The message names both.
     pub fn conflict(message: impl Into<String>) -> Self {
         Error::new(Kind::Conflict, message)
     }
 
-    /// What a change was worked out from is no longer what is stored: it is to be worked out again.
+    /// What a change was prepared from is no longer what is stored: it has to be prepared again.
     pub fn stale() -> Self {
         Error::unavailable("what this changes is changed all the time by others; try again later").caused_by(Stale)
     }
 
-    /// What has a bound of its own is full, which says nothing of anything else.
+    /// Something with a bound of its own is full. That says nothing about anything else.
     pub fn full(message: impl Into<String>) -> Self {
         Error::unavailable(message).caused_by(OfCaller("it has a bound of its own"))
     }
 
-    /// What was asked for is not there yet, or no longer, because of what else was asked for.
+    /// What was asked for is not there yet, or no longer, because of another request.
     pub fn not_yet(message: impl Into<String>) -> Self {
         Error::unavailable(message).caused_by(OfCaller("it is because of what was asked for"))
     }
 
-    /// Whether it is the caller's, so that nothing else fails because of it.
+    /// Whether it is the caller's own, so that nothing else fails because of it.
     pub fn is_of_caller(&self) -> bool {
         self.is_stale() || self.source.as_ref().is_some_and(|source| source.is::<OfCaller>())
     }
@@ -184,7 +185,7 @@ impl Error {
         self.kind
     }
 
-    /// What is no JSON at all.
+    /// Text that is not JSON at all.
     pub fn syntax(error: impl fmt::Display) -> Self {
         Error::of_field(Kind::Invalid, "the body".to_owned(), format!("{NOT_JSON}{error}"))
     }
@@ -198,12 +199,12 @@ impl Error {
         self.path.as_deref()
     }
 
-    /// What is said of the field, or of everything.
+    /// What is wrong with the field, or in general.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The message for the client, which names the field: an internal error's own text stays in the log.
+    /// The message for the client, with the field's path. An internal error's own text stays in the log.
     pub fn public_message(&self) -> String {
         match (self.kind, &self.path) {
             (Kind::Internal, _) => "Something went wrong inside bulkd. Its log on standard error says what.".to_owned(),
@@ -215,8 +216,8 @@ impl Error {
 
 const NOT_JSON: &str = "not valid JSON: ";
 
-/// Text that comes from outside, such as an id in a request, as errors and the log show it: cut if it is long, and with
-/// escapes in place of what a reader would not see, or take for a line of its own.
+/// Text from outside, such as an id in a request, as errors and the log show it. Long text is cut. What a reader would
+/// not see, or would take for a new line, is escaped.
 pub fn shown(text: &str) -> Shown<'_> {
     shown_up_to(text, SHOWN)
 }
@@ -251,7 +252,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// Controls, what ends a line, and what has no width or turns the direction of the text around it.
+/// Control characters, line ends, and characters without width or that turn the direction of text.
 fn is_hidden(it: char) -> bool {
     it.is_control()
         || matches!(it, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -1,6 +1,6 @@
-//! What happens in an environment, told to those who listen (`GET /_bulkd/events`). One thread looks at the rows for all
-//! streams, at most ten times a second and less often for many, and puts together what has happened meanwhile. A stream
-//! costs no thread, and one whose reader does not keep up is told so and holds up no other.
+//! What happens in an environment, sent to the streams that follow it (`GET /_bulkd/events`). One thread reads the rows
+//! for all streams, at most ten times a second and less often for many, and collects what has happened meanwhile. A
+//! stream costs no thread. One whose reader does not keep up is told so, and holds up no other.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -21,34 +21,34 @@ use crate::store::news::{self, JobState, Told};
 use crate::store::{Bell, Store, environment};
 use crate::threads;
 
-/// The pause for each event that was sent: no stream gets more than ten in a second. Where there are more than so many
-/// streams, it is longer by as much, so that a crowd of them costs others no more than these.
+/// The pause for each event that was sent: no stream gets more than ten in a second. With more streams than this, the
+/// pause grows with their number, so that they cost others no more.
 const PACE: Duration = Duration::from_millis(100);
 const PACED_STREAMS: usize = 32;
-/// After so long without an event a stream gets a line that says nothing, so that a peer that has gone is noticed.
+/// After so long without an event a stream gets an empty comment, so that a peer that has gone is noticed.
 const SILENCE: Duration = Duration::from_secs(15);
-/// Where there are no streams: a bell rings when one begins.
+/// Without streams: a bell rings when one begins.
 const LONG: Duration = Duration::from_secs(3600);
-/// Things of one kind that an event names. The others are counted.
+/// The most things of one kind that an event names. The others are counted.
 const NAMED: usize = 20;
-/// Events of an environment that can be told again, and their bytes.
+/// The most events of an environment that can be sent again, and their bytes.
 const KEPT: usize = 1_024;
 const KEPT_BYTES: usize = 1024 * 1024;
-/// How long they are kept behind the last stream, and of how many environments.
+/// How long they are kept after the last stream has ended, and for how many environments.
 const KEPT_TIME: Duration = Duration::from_secs(300);
 const KEPT_CHANNELS: usize = 64;
-/// Bytes that a stream may be behind before it is told no more until it has caught up.
+/// Bytes that a stream may be behind. Then it gets nothing more until it has caught up.
 const BEHIND_BYTES: usize = 64 * 1024;
 
 /// The streams, and the thread that feeds them.
 pub struct Feed {
     store: Arc<Store>,
     bell: Bell,
-    /// Environments that are followed: where there is none, nothing is noted.
+    /// Environments that are followed. Without any, nothing is noted.
     followed: AtomicUsize,
     streams: AtomicUsize,
     is_stopping: AtomicBool,
-    /// Tells the ids of this process from those of others.
+    /// Tells the event ids of this process from those of others.
     tag: u64,
     channels: Mutex<HashMap<[u8; 32], Channel>>,
 }
@@ -63,7 +63,7 @@ struct Channel {
     last: u64,
     kept: VecDeque<(u64, Arc<str>)>,
     kept_bytes: usize,
-    /// By the kind of event, what was noted since the last one.
+    /// What was noted since the last event, by the kind of event.
     noted: BTreeMap<&'static str, Noted>,
     jobs: HashMap<JobRow, JobState>,
     told: Told,
@@ -80,7 +80,7 @@ struct Noted {
     more: u64,
 }
 
-/// What a look at the rows has found.
+/// What was found in the rows.
 struct News {
     jobs: Vec<(JobRow, JobState)>,
     messages: news::Messages,
@@ -119,7 +119,7 @@ impl Feed {
         self.followed.load(Ordering::Relaxed) > 0
     }
 
-    /// Has something told of in the next event of this kind. `make` is called only if the environment is followed.
+    /// Includes something in the next event of this kind. `make` is called only if the environment is followed.
     pub fn note(&self, environment: &Environment, kind: &'static str, make: impl FnOnce() -> Value) {
         if !self.is_followed() {
             return;
@@ -136,9 +136,9 @@ impl Feed {
         self.bell.ring();
     }
 
-    /// Opens a stream of an environment's events. `after` is the id of the last one that its reader knows.
+    /// Opens a stream of an environment's events. `after` is the id of the last one that its reader has.
     pub fn open(&self, environment: &Environment, after: Option<&str>) -> Result<Reply> {
-        // From here on events are told. The rows are not looked at under the lock.
+        // Events count from here on. The rows are not read under the lock.
         let (found, told) = self.store.read(|db| Ok((look(db, environment, None)?, news::now(db)?)))?;
         let mut channels = self.channels();
         let begin = || Channel::new(environment, found.jobs, told);
@@ -159,7 +159,7 @@ impl Feed {
         loop {
             let heard = self.bell.rung();
             if self.is_stopping.load(Ordering::SeqCst) {
-                // What ends a stream is that its writer is dropped.
+                // Dropping its writer ends a stream.
                 self.channels().clear();
                 return;
             }
@@ -185,7 +185,7 @@ impl Feed {
         }
     }
 
-    /// Tells of what has happened, and how many events that took at most in an environment.
+    /// Sends what has happened. Returns the most events that this took in an environment.
     fn turn(&self, is_silent: bool) -> Result<usize> {
         if !self.is_followed() {
             return Ok(0);
@@ -227,7 +227,7 @@ fn pace(sent: usize, streams: usize) -> Duration {
     (PACE * u32::try_from(sent.max(1)).unwrap_or(1)).mul_f64(share)
 }
 
-/// Forgets environments without a stream for a while.
+/// Forgets environments that have had no stream for a while.
 fn desert(channels: &mut HashMap<[u8; 32], Channel>) {
     let now = Instant::now();
     for channel in channels.values_mut().filter(|channel| channel.streams.is_empty()) {
@@ -265,7 +265,7 @@ impl Channel {
         }
     }
 
-    /// What a stream begins with: what its reader has missed, or that this is not known any more.
+    /// What a stream begins with: the events that its reader has missed, or a notice that they are not known any more.
     fn beginning(&self, tag: u64, after: Option<&str>) -> String {
         let known = after.map(|after| {
             let (of, id) = after.trim().split_once('-')?;
@@ -310,7 +310,7 @@ impl Channel {
         self.told = news.told;
     }
 
-    /// Writes an event of each kind of which there is something to tell.
+    /// Sends an event for each kind that has news.
     fn tell(&mut self, tag: u64) -> usize {
         let noted = std::mem::take(&mut self.noted);
         let mut told = 0;
@@ -340,11 +340,11 @@ impl Stream {
     /// False if its reader has gone.
     fn tell(&mut self, text: &str) -> bool {
         self.is_behind |= self.writer.ahead_bytes() > BEHIND_BYTES;
-        // To write nothing tells whether there is a reader.
+        // An empty write tells whether there is a reader.
         self.writer.write(if self.is_behind { "" } else { text })
     }
 
-    /// Tells a reader that has read all that it was sent that there was more.
+    /// Tells a reader that has read everything that events were left out.
     fn catch_up(&mut self, tag: u64, last: u64) -> bool {
         if !self.is_behind || self.writer.ahead_bytes() > 0 {
             return true;
@@ -381,12 +381,12 @@ mod tests {
         }
         let told = |text: &str| text.matches("event: request\n").count();
         assert_eq!((told(&heard), heard.contains("resync")), (200, false));
-        // What it has not read has a bound, and what it reads of it is whole.
+        // What it has not read is bounded, and it reads whole events.
         let late = slow.read();
         let count = told(&late);
         assert!((60..70).contains(&count) && late.len() < BEHIND_BYTES + 2_000, "{count}");
         assert!(late.contains(&format!("\"number\":{}", count - 1)) && !late.contains("resync"));
-        // Then it is told that there was more, and goes on from there.
+        // Then it is told that events were left out, and goes on from there.
         channel.tell(1);
         assert!(slow.read().starts_with("event: resync\nid: 1-200\ndata: {\"reason\":\"behind\"}\n"));
         assert_eq!(fast.read(), "");

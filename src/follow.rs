@@ -8,9 +8,9 @@ use crate::outage::Outage;
 use crate::store::{Bell, Store};
 use crate::threads::catch;
 
-/// Between two looks at the rows when no bell rings. The bell is enough; this is for a file that is changed by hand.
+/// Between two turns when no bell rings. The bell is enough; this is for a file that is changed by hand.
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
-/// Before the next look after the rows could not be read or written. By the time of the machine: whatever the daemon's
+/// Before the next turn after the rows could not be read or written. This is the machine's time: whatever the daemon's
 /// clock says, the disk needs a while to recover.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -30,7 +30,7 @@ pub enum Next {
 }
 
 impl Next {
-    /// The same, and waits no longer than until this moment, if there is one.
+    /// The same, but waits until this moment at most, if there is one.
     pub fn or_at(self, at: Option<Timestamp>) -> Self {
         match (self, at) {
             (Next::Wait, Some(at)) => Next::WaitUntil(at),
@@ -45,11 +45,11 @@ impl Next {
     }
 }
 
-/// Takes one turn after the other until one says that it was the last, or until `is_stopping`. A turn looks at the rows
-/// and does what they ask for; a bell that rings meanwhile has the next one follow at once. One that fails is logged as
-/// `trouble`, and followed by another after [`RETRY_INTERVAL`], however often the bell rings: a disk that is full fails
-/// each of them, and a line a commit would bury the log. To stop a follower, ring its bell after `is_stopping` has turned
-/// true. A manual clock rings the bells of jobs and messages when it is moved.
+/// Takes one turn after the other until one says that it was the last, or until `is_stopping`. A turn reads the rows
+/// and does what they ask for. If a bell rings meanwhile, the next turn follows at once. One that fails is logged as
+/// `trouble`, and the next one follows after [`RETRY_INTERVAL`], however often the bell rings: a full disk fails each
+/// of them, and a line for each commit would bury the log. To stop a follower, ring its bell after `is_stopping` has
+/// become true. A manual clock rings the bells of jobs and messages when it is moved.
 pub fn follow(
     store: &Store,
     bell: &Bell,
@@ -63,7 +63,7 @@ pub fn follow(
         if is_stopping() {
             return;
         }
-        // A turn that panics has failed, and the next one begins with the rows.
+        // A turn that panics has failed. The next one begins with the rows.
         let turned = catch(|| {
             let set_back_millis = store.set_back_millis();
             turn().map(|next| (next, set_back_millis))
@@ -91,8 +91,8 @@ pub fn follow(
     }
 }
 
-/// Waits for the bell and for this moment, and no longer than [`POLL_INTERVAL`], or until the clock is set back: then the
-/// moment may be another one. It looks at the clock now and then, which costs nothing beside a turn.
+/// Waits for the bell and for this moment, but no longer than [`POLL_INTERVAL`], and only until the clock is set back:
+/// then the moment may be another. It reads the clock now and then, which costs nothing beside a turn.
 fn wait_until(store: &Store, bell: &Bell, (heard, set_back_millis): (u64, i64), at: Timestamp) {
     let begun = Instant::now();
     loop {

@@ -1,8 +1,8 @@
 //! The ids that people see.
 //!
-//! Jobs and messages share Courier's shape, `1-<8 hex>-<24 hex>`, in which the 8 digits are the epoch seconds (as in
-//! Courier's samples). A recipient that was not named gets 21 url-safe characters, like those in Courier's SDK tests.
-//! Templates and brands have a prefix and a ULID in lower case, as in the SDKs' samples.
+//! Jobs and messages have Courier's form, `1-<8 hex>-<24 hex>`. Its 8 digits are the epoch seconds (as in Courier's
+//! samples). A recipient that was not named gets 21 url-safe characters, like those in Courier's SDK tests. Templates
+//! and brands have a prefix and a ULID in lower case, as in the SDKs' samples.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -14,30 +14,30 @@ use crate::clock::Timestamp;
 
 const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 
-/// Characters of a recipient that is made up.
+/// Characters of a generated recipient id.
 pub const RECIPIENT_CHARS: usize = 21;
 
-/// The recipient of what names none: the same for the same text.
+/// The recipient id for a text without a name: the same for the same text.
 pub fn recipient_of(text: &str) -> String {
     let digest = Sha256::digest(text);
     digest.iter().take(RECIPIENT_CHARS).map(|byte| char::from(URL_SAFE[usize::from(byte % 64)])).collect()
 }
 
-/// Makes ids: random ones, those that a seed leads to, or for tests countable ones.
+/// Makes ids: random ones, those that follow from a seed, or for tests countable ones.
 pub enum Ids {
     Random(Generator),
     Sequential(u64),
     Seeded(SeededIds),
 }
 
-/// What ids are made of that look random and are the same in every run.
+/// The source of ids that look random and are the same in every run.
 pub struct SeededIds {
     seed: u64,
     last: u64,
 }
 
 impl SeededIds {
-    /// The next one's place, and what is random about it.
+    /// The place of the next id, and its random part.
     fn next(&mut self, kind: &str) -> (u64, [u8; 32]) {
         self.last += 1;
         (self.last, Sha256::digest(format!("bulkd {kind} {} {}", self.seed, self.last)).into())
@@ -46,7 +46,7 @@ impl SeededIds {
 
 /// So many bits of a seeded id count up, so that later ones sort after earlier ones of the same millisecond.
 const COUNTED_BITS: u32 = 32;
-/// Ids of one start at most that may be made without a row of the file that tells of them, such as those of brands.
+/// So many ids, such as those of brands, can be made in one run without a row in the file.
 const START_BITS: u32 = 16;
 
 impl Ids {
@@ -54,7 +54,7 @@ impl Ids {
         Ids::Random(Generator::new())
     }
 
-    /// Ids that count up after `last`, the same in every run.
+    /// Ids that count up after `last`: the same in every run.
     pub fn sequential(last: u64) -> Self {
         Ids::Sequential(last)
     }
@@ -68,7 +68,7 @@ impl Ids {
         matches!(self, Ids::Seeded(_))
     }
 
-    /// Begins behind the ids of a file in which so much was made: no id is made twice.
+    /// Begins behind the ids of a file in which so much was made, so that no id is made twice.
     pub fn begin_after(&mut self, made: u64) {
         if let Ids::Seeded(ids) = self {
             ids.last = made.wrapping_shl(START_BITS);
@@ -115,7 +115,7 @@ impl Ids {
         }
     }
 
-    /// A recipient for a user that names none.
+    /// A recipient id for a user without one.
     pub fn recipient(&mut self) -> String {
         match self {
             Ids::Sequential(last) => {
@@ -134,7 +134,7 @@ impl Ids {
         }
     }
 
-    /// Whether recipients are random, and can be made by [`push_random_recipient`] as well.
+    /// Whether recipient ids are random, so that [`push_random_recipient`] can make them as well.
     pub fn are_random(&self) -> bool {
         matches!(self, Ids::Random(_))
     }
@@ -155,7 +155,7 @@ impl Ids {
         }
     }
 
-    /// The part of all message ids of a new file that tells them from other files': 12 hex digits.
+    /// The part of all message ids that tells a file from others: 12 hex digits.
     pub fn message_tag(&mut self) -> String {
         match self {
             Ids::Sequential(_) => "0".repeat(12),
@@ -168,19 +168,19 @@ impl Ids {
     }
 }
 
-/// Writes a random recipient behind what is there.
+/// Appends a random recipient id.
 pub fn push_random_recipient(into: &mut String) {
     let random: [u8; RECIPIENT_CHARS] = rand::rng().random();
     into.extend(random.map(|byte| char::from(URL_SAFE[usize::from(byte) % URL_SAFE.len()])));
 }
 
-/// A message id carries the number of its row, so that finding a message needs no index. The view `outbox` in
-/// schema.sql spells the same shape.
+/// A message id contains the number of its row, so that finding a message needs no index. The view `outbox` in
+/// schema.sql builds the same form.
 pub fn message(tag: &str, created_at: Timestamp, number: i64) -> String {
     format!("1-{:08x}-{tag}{number:012x}", created_at.seconds() as u32)
 }
 
-/// The row's number in what looks like a message id.
+/// The row's number in a text of the form of a message id.
 pub fn number_of_message(message_id: &str) -> Option<i64> {
     let digits = message_id.strip_prefix("1-")?.split_once('-')?.1;
     if digits.len() != 24 || !digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {

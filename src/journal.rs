@@ -1,7 +1,7 @@
-//! The journal: the last requests of each environment, as they came and were answered. It is of the process.
+//! The journal: the last requests of each environment, with their answers. It lives in the process.
 //!
-//! A request costs it a copy of the beginnings of two bodies. Heads are shared with the request, and nothing is read of them
-//! before the journal is read.
+//! A request costs it copies of the beginnings of two bodies. Heads are shared with the request, and are parsed only
+//! when the journal is read.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,13 +17,13 @@ pub const ENTRIES: usize = 1_000;
 pub const BODY_BYTES: usize = 4 * 1024;
 /// Bytes of an environment's requests.
 const ENVIRONMENT_BYTES: usize = 8 * 1024 * 1024;
-/// Bytes of the requests of all environments. With more of them, environments without a request for the longest time are
+/// Bytes of the requests of all environments. Beyond that, environments without a request for the longest time are
 /// forgotten.
 const ALL_BYTES: usize = 64 * 1024 * 1024;
 /// What an entry takes besides its head and bodies.
 const ENTRY_BYTES: usize = 512;
 
-/// More looks at one thing within a second than this are fast polling.
+/// More requests for one thing within a second than this are fast polling.
 const LOOKS: usize = 10;
 const LOOKS_MILLIS: i64 = 1_000;
 
@@ -81,9 +81,9 @@ pub struct Entry {
     /// `None` if there is no such route.
     pub route: Option<&'static str>,
     pub sent: Beginning,
-    /// What its work came to, which a fault may have kept from the client.
+    /// What its work came to. A fault may have kept that from the client.
     pub made: Outcome,
-    /// What the client was told, if it is something else; without a status nothing.
+    /// What the client got, if that is something else. Without a status it got nothing.
     pub told: Option<Outcome>,
     pub fault: Option<MetFault>,
     pub is_replayed: bool,
@@ -114,20 +114,20 @@ struct State {
 struct Ring {
     entries: VecDeque<Entry>,
     bytes: usize,
-    /// When fast polling was told of last.
+    /// When fast polling was last reported.
     polled_at: Option<Timestamp>,
 }
 
-/// What the journal says of a request that it has written down.
+/// What the journal finds about a request that it has recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Added {
     pub number: u64,
-    /// Whether it is one of many in a second for the same thing. Of an environment that is said once a second.
+    /// Whether it is one of many in a second for the same thing. That is reported once a second for an environment.
     pub is_polled_fast: bool,
 }
 
 impl Journal {
-    /// Writes a request down. `is_look`: it may be one of those that are sent again and again.
+    /// Records a request. `is_look`: it is of a kind that clients poll.
     pub fn add(&self, environment: &Environment, mut entry: Entry, is_look: bool) -> Added {
         let mut gone = Vec::new();
         let mut state = self.state();
@@ -151,13 +151,13 @@ impl Journal {
         state.bytes = state.bytes + after - before;
         let number = state.last;
         let forgotten = if state.bytes > ALL_BYTES { state.forget_oldest() } else { Vec::new() };
-        // What has gone is freed without the lock.
+        // What was removed is freed without the lock.
         drop(state);
         drop((gone, forgotten));
         Added { number, is_polled_fast }
     }
 
-    /// Looks through an environment's, the newest first, until `looks` says no more.
+    /// Reads an environment's requests, the newest first, until `looks` returns false.
     pub fn each(&self, environment: &Environment, mut look: impl FnMut(&Entry) -> bool) {
         let state = self.state();
         let entries = state.of.get(&environment.key_hash).into_iter().flat_map(|ring| ring.entries.iter().rev());
@@ -186,7 +186,7 @@ impl Ring {
     fn is_polled_fast_by(&self, entry: &Entry) -> bool {
         let since = |at: Timestamp| entry.at.millis().saturating_sub(at.millis());
         let is_recent = |before: &&Entry| since(before.at) < LOOKS_MILLIS;
-        // Most often it was told of already, or there were not so many requests at all.
+        // Mostly it was reported already, or there were too few requests at all.
         if self.polled_at.is_some_and(|at| (0..LOOKS_MILLIS).contains(&since(at)))
             || self.entries.iter().nth_back(LOOKS - 1).filter(is_recent).is_none()
         {
@@ -199,12 +199,12 @@ impl Ring {
 }
 
 impl State {
-    /// Takes away environments, those without a request for the longest time first, until there is room for some time.
+    /// Removes environments, those without a request for the longest time first, until there is some room.
     fn forget_oldest(&mut self) -> Vec<Ring> {
         let last = |ring: &Ring| ring.entries.back().map_or(0, |entry| entry.number);
         let mut all: Vec<(u64, [u8; 32])> = self.of.iter().map(|(key_hash, ring)| (last(ring), *key_hash)).collect();
         all.sort_unstable();
-        // The one that has just come stays.
+        // The newest one stays.
         all.pop();
         let mut gone = Vec::new();
         for (_, key_hash) in all {

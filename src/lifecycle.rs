@@ -1,8 +1,8 @@
-//! How jobs go on when a test wants to watch them: at a pace, by steps, or not at all. It is of the process: after a start
-//! every job goes on by itself.
+//! How jobs go on when a test wants to watch them: at a pace, by steps, or not at all. It lives in the process: after a
+//! start every job goes on by itself.
 //!
-//! The caller names the job, how far it has come and the time, and is told up to where it may go. So nothing has to be
-//! taken back when a part of a job could not be written, and a job that goes on after that has lost none of its users.
+//! The caller gives the job, how far it has come and the time, and gets the user up to which it may go. So nothing has
+//! to be rolled back if a part of a job could not be written, and the job has lost none of its users.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,9 +14,9 @@ use crate::model::environment::EnvironmentRow;
 use crate::model::lifecycle::Mode;
 use crate::model::row::JobRow;
 
-/// Jobs of which is remembered how far they have come; the oldest are forgotten, and go on from where they are.
+/// The most jobs whose progress is remembered. The oldest are forgotten, and go on from where they are.
 const REMEMBERED_JOBS: usize = 10_000;
-/// Between two looks at a job that is paced: it is woken no more often, and catches up then.
+/// Between two wake-ups of a paced job: it is woken no more often, and then catches up.
 const LOOK_MILLIS: i64 = 10;
 
 /// What is asked about a job.
@@ -24,7 +24,7 @@ const LOOK_MILLIS: i64 = 10;
 pub struct JobPlace {
     pub job: JobRow,
     pub environment: EnvironmentRow,
-    /// Users that were given their turn.
+    /// Users that were processed.
     pub users: u64,
 }
 
@@ -34,7 +34,7 @@ pub struct Lifecycle(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// Whether there is any rule: without one, nothing is looked up.
+    /// Whether there is any rule. Without one, nothing is looked up.
     is_any: AtomicBool,
     state: Mutex<State>,
     rings: Mutex<Vec<Ring>>,
@@ -45,7 +45,7 @@ type Ring = Box<dyn Fn() + Send>;
 #[derive(Default)]
 struct State {
     environments: HashMap<EnvironmentRow, Mode>,
-    /// These go before those of their environments.
+    /// These take precedence over those of their environments.
     jobs: BTreeMap<JobRow, JobRule>,
     progress: BTreeMap<JobRow, Progress>,
 }
@@ -63,11 +63,11 @@ pub struct JobRule {
 struct Progress {
     environment: EnvironmentRow,
     since: Timestamp,
-    /// Users that had had their turn by then; `None` until that is asked.
+    /// Users that were processed by then. `None` until it is asked for.
     base: Option<u64>,
-    /// Users that steps have let go on since.
+    /// Users that steps have released since then.
     granted: u64,
-    /// How often it was looked at since it was run. `None`: it was run before.
+    /// How often it was polled since it was run. `None`: it was run before.
     looks: Option<u32>,
 }
 
@@ -97,7 +97,7 @@ impl State {
         progress
     }
 
-    /// A job goes on in another way from now on: its time counts from here, whenever it is looked at next.
+    /// Changes how a job goes on: its time counts from now, whenever it is next asked for.
     fn change_way(&mut self, job: JobRow, environment: EnvironmentRow, now: Timestamp) {
         if self.progress.len() >= REMEMBERED_JOBS && !self.progress.contains_key(&job) {
             self.progress.pop_first();
@@ -128,7 +128,7 @@ impl Lifecycle {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has `ring` called whenever jobs may go on that could not before.
+    /// Calls `ring` whenever jobs may go on that could not before.
     pub fn on_change(&self, ring: impl Fn() + Send + 'static) {
         self.0.rings.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(ring));
     }
@@ -137,8 +137,8 @@ impl Lifecycle {
         self.0.rings.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|ring| ring());
     }
 
-    /// Has all jobs of an environment go on in this way from now on, but for those that have a rule of their own. Those that
-    /// are `running` are told here.
+    /// Sets how all jobs of an environment go on from now on, except those with a rule of their own. `running` are
+    /// those that run.
     pub fn set(&self, environment: EnvironmentRow, mode: Mode, running: &[JobRow], now: Timestamp) {
         self.change(|state| {
             state.environments.insert(environment, mode);
@@ -152,7 +152,7 @@ impl Lifecycle {
         });
     }
 
-    /// Has one job go on in this way from now on.
+    /// Sets how one job goes on from now on.
     pub fn set_job(&self, job: JobRow, rule: JobRule, now: Timestamp) {
         self.change(|state| {
             state.change_way(job, rule.environment, now);
@@ -160,7 +160,7 @@ impl Lifecycle {
         });
     }
 
-    /// Forgets all that was said of an environment, and of its jobs.
+    /// Forgets the rules of an environment and of its jobs.
     pub fn forget(&self, environment: EnvironmentRow) {
         self.change(|state| {
             state.environments.remove(&environment);
@@ -179,7 +179,7 @@ impl Lifecycle {
         self.ring();
     }
 
-    /// What holds for an environment, and for those of its jobs that have a rule of their own.
+    /// The rule of an environment, and of its jobs that have their own.
     pub fn of(&self, environment: EnvironmentRow) -> (Mode, Vec<JobRule>) {
         let state = self.state();
         let mode = state.environments.get(&environment).copied().unwrap_or_default();
@@ -190,7 +190,7 @@ impl Lifecycle {
         self.0.is_any.load(Ordering::SeqCst)
     }
 
-    /// A job is run.
+    /// Notes that a job is run.
     pub fn begin(&self, job: JobRow, environment: EnvironmentRow, now: Timestamp) {
         if self.is_any() {
             let mut state = self.state();
@@ -204,7 +204,7 @@ impl Lifecycle {
         if self.is_any() { self.state().limit(place, now) } else { None }
     }
 
-    /// When a job that may not go on is to be looked at again, if that is known.
+    /// When a held job is to be checked again, if that is known.
     pub fn next_at(&self, place: JobPlace, now: Timestamp) -> Option<Timestamp> {
         let mut state = self.state();
         let Mode::Paced { per_second } = state.mode(place.job, place.environment) else { return None };
@@ -215,8 +215,8 @@ impl Lifecycle {
         Some(at.max(now.after(LOOK_MILLIS)))
     }
 
-    /// Lets so many further users of a job go on, but none beyond the `received` ones. Returns up to which it may go then;
-    /// `None` if its steps are not made by hand.
+    /// Releases so many further users of a job, but none beyond the `received` ones. Returns the user up to which it
+    /// may go then; `None` if the job does not go by steps.
     pub fn step(&self, place: JobPlace, received: u64, users: u64, now: Timestamp) -> Option<u64> {
         let target = {
             let mut state = self.state();
@@ -232,7 +232,7 @@ impl Lifecycle {
         Some(target)
     }
 
-    /// A job is looked at: `Some` if it is not over yet for the one who looks, with the users that have had their turn.
+    /// Notes a poll of a job. `Some` if the poller is to see it as not over yet, with the users that were processed.
     pub fn look(&self, job: &Job) -> Option<u64> {
         if !self.is_any() {
             return None;
@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(lifecycle.step(place(8), 20, 10, Timestamp(9_000)), Some(18));
         assert_eq!(lifecycle.step(place(10), 20, 10, Timestamp(9_000)), Some(20));
         assert_eq!(lifecycle.limit(place(18), Timestamp(9_000)), Some(20));
-        // A pace counts from when it was set, however late the job is looked at, and from what was done by then.
+        // A pace counts from when it was set, however late the job is asked for, and from what was done by then.
         lifecycle.set_job(
             JobRow(7),
             JobRule { environment: EnvironmentRow(1), job_id: "1-7".to_owned(), mode: Mode::Paced { per_second: 4 } },

@@ -1,4 +1,4 @@
-//! The log, on standard error: one line an event, as text or as JSON.
+//! The log, on standard error: one line for each event, as text or as JSON.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use crate::error::{Error, Result, shown_up_to};
 use crate::output::LineOutput;
 use crate::settings::LogFormat;
 
-/// Characters of a request's path that are logged, at most.
+/// The most characters of a request's path that are logged.
 const PATH_CHARACTERS: usize = 512;
 
 /// What is logged of a request.
@@ -29,7 +29,7 @@ pub struct RequestLine<'a> {
 /// Where requests are logged, once the log is open.
 static LOG: OnceLock<(LineOutput, LogFormat)> = OnceLock::new();
 
-/// Logs a request at `info`; `log::log_enabled!` says whether it is to be.
+/// Logs a request at `info`. The caller checks `log::log_enabled!` first.
 pub fn request(line: &RequestLine<'_>) {
     let Some((output, format)) = LOG.get() else { return };
     thread_local!(static SCRATCH: RefCell<Scratch> = RefCell::default());
@@ -43,7 +43,7 @@ pub fn request(line: &RequestLine<'_>) {
     });
 }
 
-/// Ends the process, with a last line in the log.
+/// Ends the process, after a last line in the log.
 pub fn abort(reason: &str) -> ! {
     log::error!("{reason}");
     if let Some((output, _)) = LOG.get() {
@@ -53,7 +53,7 @@ pub fn abort(reason: &str) -> ! {
 }
 
 impl LogFormat {
-    /// A line that belongs to no level.
+    /// A line without a level.
     fn line(self, message: &str) -> String {
         match self {
             LogFormat::Text => message.to_owned(),
@@ -66,21 +66,21 @@ fn json_line(level: &str, message: &str) -> Value {
     json!({ "time": Timestamp::of_machine().iso(), "level": level, "message": message })
 }
 
-/// What stands in place of lines that found no room.
+/// The line in place of lines that were dropped.
 pub fn dropped_lines(count: u64) -> String {
     format!("[{count} lines were dropped: they were not read as fast as they were written]")
 }
 
-/// A line that is put together, with what stays from one to the next.
+/// A line that is being built, with parts that are reused for the next.
 #[derive(Default)]
 struct Scratch {
     bytes: Vec<u8>,
-    /// The last second, and how it is spelled.
+    /// The last second, and its text.
     second: (i64, String),
 }
 
 impl Scratch {
-    /// Piece by piece, which takes a fraction of the time that a format takes: there may be a hundred thousand a second.
+    /// Piece by piece, in a fraction of the time of a format: there may be a hundred thousand a second.
     fn push_text(&mut self, line: &RequestLine<'_>) {
         let second = Timestamp::of_machine().seconds();
         if self.second.1.is_empty() || self.second.0 != second {
@@ -121,7 +121,7 @@ impl Scratch {
     }
 }
 
-/// A path as it is logged: what could be taken for another line is escaped, and what is long is cut.
+/// A path as it is logged: what could look like another line is escaped, and a long one is cut.
 fn push_path(path: &str, out: &mut Vec<u8>) {
     if path.len() <= PATH_CHARACTERS && path.bytes().all(|byte| byte.is_ascii_graphic()) {
         return out.extend_from_slice(path.as_bytes());
@@ -149,7 +149,7 @@ impl Write for Lines {
 impl Logging {
     /// Writes what `filter` lets through: a level, or levels by module.
     pub fn start(filter: &str, format: LogFormat) -> Result<Logging> {
-        // The HTTP client logs each call to a webhook at debug; `trace` and filters by module still show that.
+        // The HTTP client logs each call to a webhook at debug. `trace` and filters by module still show that.
         let filter = if filter == "debug" { "debug,ureq=info,ureq_proto=info" } else { filter };
         let failed = |error: &dyn std::fmt::Display| Error::startup(format!("--log {filter}: {error}"));
         let output = LineOutput::start("log", io::stderr(), move |dropped| format.line(&dropped_lines(dropped)))
@@ -157,11 +157,12 @@ impl Logging {
         let mut logger = env_logger::Builder::new();
         logger.parse_filters(filter).target(env_logger::Target::Pipe(Box::new(Lines(output.clone()))));
         match format {
-            // env_logger's own times panic where the clock is beyond its calendar.
+            // env_logger's own times panic if the clock is beyond its calendar.
             LogFormat::Text => logger.format(|out, record| {
                 let (second, message) = (Timestamp::of_machine().second_iso(), record.args().to_string());
                 write!(out, "[{second} {:<5}] ", record.level())?;
-                // A panic has several lines. Nothing else is to come out as a line, or as commands of a terminal.
+                // A panic has several lines. Nothing else may come out as a line of its own, or as commands to a
+                // terminal.
                 message.lines().enumerate().try_for_each(|(number, line)| {
                     write!(out, "{}{}", if number == 0 { "" } else { "\n    " }, shown_up_to(line, usize::MAX))
                 })?;
@@ -174,7 +175,7 @@ impl Logging {
         };
         logger.try_init().map_err(|error| failed(&error))?;
         let _ = LOG.set((output.clone(), format));
-        // The standard one writes to standard error itself, and would wait for a reader.
+        // The standard hook writes to standard error itself, and would wait for a reader.
         std::panic::set_hook(Box::new(|panic| {
             let thread = std::thread::current();
             log::error!("the thread '{}' panicked: {panic}", thread.name().unwrap_or("without a name"));
@@ -182,13 +183,13 @@ impl Logging {
         Ok(Logging(output, format))
     }
 
-    /// Writes the error with which the process ends, which no level holds back.
+    /// Writes the error that ends the process, whatever the level.
     pub fn print(&self, error: &Error) {
         let line = self.1.line(&format!("bulkd: {error}"));
         self.0.put(format!("{line}\n").as_bytes());
     }
 
-    /// Waits until what was logged is written, but not for a reader that does not read.
+    /// Waits until the log is written, but not for a reader that does not read.
     pub fn flush(&self) {
         self.0.flush();
     }

@@ -18,8 +18,8 @@ use bulkd::model::deliver_target::{DeliverTo, Target};
 use bulkd::output::{LineOutput, megabytes};
 use bulkd::{demo, doctor, promote, ready, store, tls};
 
-/// It gives back what a burst has used by a thread of its own, also where nothing happens any more. glibc's keeps it: of a
-/// gigabyte half was still there when all was over. mimalloc's gives it back over the next work alone.
+/// jemalloc returns memory to the system from a thread of its own, even while the process is idle. After a burst of one
+/// gigabyte glibc still held half of it, and mimalloc returned it only while later work ran.
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let cli = Cli::parse();
-    // A write beyond the largest file that may be is then one that fails, as it does on a full disk.
+    // With this signal handled, a write beyond the limit of a file's size fails like one on a full disk.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     raise_descriptor_limit();
     let outcome = match cli.command.unwrap_or(Command::Serve(Box::new(cli.serve))) {
@@ -82,7 +82,7 @@ fn deliver(flags: Deliver) -> Result<ExitCode> {
     Ok(if delivered.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs what goes on until a signal stops it, which it hears of by a channel that is closed.
+/// Calls `run`, which goes on until a signal closes its channel.
 fn until_stopped(run: impl FnOnce(&Receiver<()>) -> Result<()>) -> Result<()> {
     let mut signals = signals()?;
     let (stops, stopped) = bounded(0);
@@ -98,7 +98,6 @@ fn until_stopped(run: impl FnOnce(&Receiver<()>) -> Result<()>) -> Result<()> {
     outcome
 }
 
-/// Standard output.
 fn output() -> Result<LineOutput> {
     lines(std::io::stdout())
 }
@@ -127,7 +126,7 @@ fn serve_logged(flags: Serve, output: &LineOutput) -> Result<()> {
             app.other_address().map(|other| format!("It answers on {scheme}://{other} as well.\n")).unwrap_or_default()
         }
     };
-    // Clients that do not know the authority have to be told of it.
+    // Clients that do not know the authority need its certificate.
     let (authority, trust) = match app.authority() {
         None => Default::default(),
         Some(file) => {
@@ -199,28 +198,28 @@ fn compact(file: &std::path::Path) -> Result<()> {
     Ok(())
 }
 
-/// The signals that stop bulkd, from now on. A process that was told to ignore the end of its terminal, as `nohup` does,
-/// goes on ignoring it.
+/// The signals that stop bulkd. If SIGHUP was ignored at the start, as under `nohup`, it stays ignored.
 fn signals() -> Result<Signals> {
     let stops = [SIGINT, SIGTERM, SIGQUIT, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !ignores(SIGHUP));
     Signals::new(stops).map_err(|error| Error::startup(format!("signals cannot be handled: {error}")))
 }
 
-/// Whether the process was started with this signal ignored. Where that cannot be known, it is taken to have been.
+/// Whether the process was started with this signal ignored. Assumed where that cannot be known.
 fn ignores(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask & 1 << (signal - 1) != 0)
 }
 
-/// Takes as many descriptors as may be had: shells and supervisors often give fewer than there may be connections.
+/// Raises the limit of descriptors as far as allowed: shells and supervisors often set it lower than the number of
+/// connections that are possible.
 fn raise_descriptor_limit() {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
         let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-        // macOS says that there is no hard limit, and then takes no more than this.
+        // macOS reports no hard limit, and then accepts no more than this.
         let least = Some(10_240);
         if raised.is_err() && current.is_some() && current < least {
             let _ = setrlimit(Resource::Nofile, Rlimit { current: least, maximum });

@@ -1,13 +1,13 @@
-//! How much memory there is, and how sizes of it are written.
+//! How much memory there is, and how sizes are written.
 
 use std::fs;
 
 const MIB: u64 = 1024 * 1024;
-/// What bodies and answers may take at least: two of the largest, and some small ones.
+/// The least that bodies and answers may take: two of the largest, and some small ones.
 pub const LEAST_BYTES: u64 = 16 * MIB;
-/// What they may take at most, unless it is asked for.
+/// The most that they take unless it is set.
 pub const DEFAULT_BYTES: u64 = 512 * MIB;
-/// They may take one such part of what there is.
+/// They may take one such part of the memory.
 const PART: u64 = 4;
 
 /// A size as it is typed: `512M`, `2G`.
@@ -35,8 +35,8 @@ fn share_of(available: Option<u64>) -> u64 {
     available.map_or(DEFAULT_BYTES, |bytes| (bytes / PART).clamp(LEAST_BYTES, DEFAULT_BYTES))
 }
 
-/// The memory that this process may take: the machine's, or less where a control group of Linux's has a limit. `read`
-/// gives the text of a file. `None` where none of it can be read.
+/// The memory that this process may take: the machine's, or less if a control group of Linux has a limit. `read`
+/// returns the text of a file. `None` if none of them can be read.
 fn available(read: impl Fn(&str) -> Option<String>) -> Option<u64> {
     let machine = read("/proc/meminfo").as_deref().and_then(total);
     let groups = read("/proc/self/cgroup").unwrap_or_default();
@@ -50,8 +50,8 @@ fn total(meminfo: &str) -> Option<u64> {
     kib.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// The files that may have the limit of a group, which is a line of `/proc/self/cgroup`, and of those around it. In a
-/// container the group's own path may not be there, and the root is its own.
+/// The files that may have the limit of a group, which is a line of `/proc/self/cgroup`, and of its parents. In a
+/// container the group's own path may be missing, and the root is its own.
 fn limit_files(group: &str) -> Vec<String> {
     let mut fields = group.splitn(3, ':').skip(1);
     let (controllers, path) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());

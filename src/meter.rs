@@ -1,15 +1,15 @@
-//! What is counted and timed since the start, for monitoring. To count is an addition to a number of its own: no thread waits
-//! for another.
+//! What is counted and timed since the start, for monitoring. Counting is an addition to an atomic number: no thread
+//! waits for another.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Upper bounds of the spans that are told apart, in microseconds.
+/// The upper bounds of the buckets, in microseconds.
 const BOUNDS_MICROS: [u64; 13] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000];
 
-/// The statuses that are told apart. All others are counted as none.
+/// The statuses that are counted apart. All others count as none.
 const STATUSES: [u16; 24] = [
     200, 201, 202, 204, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 418, 421, 422, 429, 431, 500, 501, 502, 503,
     504,
@@ -18,7 +18,7 @@ const STATUSES: [u16; 24] = [
 /// How long something took, each time.
 #[derive(Default)]
 pub struct Histogram {
-    /// How many took at most as long as the bound in the same place; the last of them longer.
+    /// How many took at most as long as the bound in the same place. The last one counts longer ones.
     counts: [AtomicU64; BOUNDS_MICROS.len() + 1],
     sum_micros: AtomicU64,
 }
@@ -54,13 +54,13 @@ fn seconds(micros: u64) -> String {
 
 /// Requests by route and status.
 pub struct Meter {
-    /// The last is of requests without a route.
+    /// The last one is for requests without a route.
     routes: Vec<RouteMeter>,
 }
 
 #[derive(Default)]
 pub struct RouteMeter {
-    /// The last is of those without a status, or with another one.
+    /// The last one is for requests without a status, or with another one.
     statuses: [AtomicU64; STATUSES.len() + 1],
     pub taken: Histogram,
 }
@@ -70,7 +70,7 @@ impl Meter {
         Meter { routes: (0..=routes).map(|_| RouteMeter::default()).collect() }
     }
 
-    /// Counts a request. `route` is its place in the table, `status` that of an answer at once.
+    /// Counts a request. `route` is its place in the table, `status` that of an immediate answer.
     pub fn note(&self, route: Option<usize>, status: Option<u16>, taken: Duration) {
         let of_none = self.routes.len() - 1;
         let Some(route) = self.routes.get(route.unwrap_or(of_none)) else { return };
@@ -81,7 +81,7 @@ impl Meter {
         route.taken.note(taken);
     }
 
-    /// The routes that were asked for, each by its place in the table; `None` is no route.
+    /// The routes that were called, each by its place in the table; `None` is no route.
     pub fn routes(&self) -> impl Iterator<Item = (Option<usize>, &RouteMeter)> {
         let of_none = self.routes.len() - 1;
         let asked = self.routes.iter().enumerate().filter(|(_, route)| route.counts().next().is_some());
@@ -90,7 +90,7 @@ impl Meter {
 }
 
 impl RouteMeter {
-    /// How many requests had which status. `None` is none at once.
+    /// How many requests had which status. `None`: no immediate one.
     pub fn counts(&self) -> impl Iterator<Item = (Option<u16>, u64)> {
         let counts = self.statuses.iter().enumerate();
         let counts = counts.map(|(place, count)| (STATUSES.get(place).copied(), count.load(Ordering::Relaxed)));

@@ -1,5 +1,5 @@
-//! A state that fails one piece of work after the other, such as a full disk: it is logged when it begins and when it ends,
-//! with a count, and not for each.
+//! A state in which one piece of work after the other fails, such as a full disk. It is logged when it begins and when
+//! it ends, with a count, and not for each failure.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,8 +9,8 @@ use log::Level;
 
 use crate::error::{Kind, Result};
 
-/// What has not failed for so long is over. Without it, a state in which some work fails and some does not would be a line
-/// for each.
+/// An outage is over after so long without a failure. Otherwise, a state in which some work fails and some does not
+/// would be logged each time.
 const QUIET_TIME: Duration = Duration::from_secs(1);
 
 /// Different messages of one outage that are logged, at most.
@@ -38,12 +38,12 @@ impl Outage {
         Outage { what: what.into(), level: Level::Error, is_on: AtomicBool::new(false), current: Mutex::new(None) }
     }
 
-    /// One that is not ours to mend: it is logged as a warning.
+    /// An outage that is not ours to mend: it is logged as a warning.
     pub fn of_callers(what: impl Into<String>) -> Self {
         Outage { level: Level::Warn, ..Outage::new(what) }
     }
 
-    /// Counts a failure, and logs it if it is the first that says this.
+    /// Counts a failure, and logs it if its message is new.
     pub fn failed(&self, message: impl std::fmt::Display) {
         let (message, now) = (message.to_string(), Instant::now());
         let mut current = self.current();
@@ -64,7 +64,7 @@ impl Outage {
         self.is_on.store(true, Ordering::Relaxed);
     }
 
-    /// The work succeeds. Costs one look while it did so before, too.
+    /// Notes that the work succeeds. Costs one atomic read if it did so before, too.
     pub fn succeeded(&self) {
         if !self.is_on.load(Ordering::Relaxed) {
             return;
@@ -78,7 +78,7 @@ impl Outage {
         }
     }
 
-    /// Takes note of what work has come to. Only what is not available now is an outage, and not what is its caller's.
+    /// Notes the result of work. Only `Unavailable` counts as an outage, unless the caller caused it.
     pub fn watch<T>(&self, result: Result<T>) -> Result<T> {
         match &result {
             Ok(_) => self.succeeded(),

@@ -1,6 +1,5 @@
-//! Lines on their way out of the process. They wait in memory for a thread of their own to write them, so that a reader
-//! that is slow, or that has stopped reading, never holds up what the lines tell of. Lines that find no room are dropped
-//! and counted.
+//! Lines that the process writes out. They wait in memory for a thread of their own, so that a slow or stopped reader
+//! never holds up the work that they report. Lines that find no room are dropped and counted.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,12 +7,12 @@ use std::time::{Duration, Instant};
 
 /// Bytes that wait to be written, at most.
 const WAITING_BYTES: usize = 1024 * 1024;
-/// From one write to the next, for lines to come together: to wake the thread for each costs more than to write it.
+/// Between two writes, so that lines are collected: waking the thread for each costs more than writing it.
 const GATHER_TIME: Duration = Duration::from_millis(10);
-/// For what waits to be written before the end.
+/// How long the end waits for unwritten lines.
 const FLUSH_TIME: Duration = Duration::from_secs(1);
 
-/// The way out. Copies share it.
+/// The output. Copies share it.
 #[derive(Clone)]
 pub struct LineOutput(Arc<Shared>);
 
@@ -35,8 +34,8 @@ struct Waiting {
 }
 
 impl LineOutput {
-    /// Starts the thread that writes to `out`. It lives as long as the process.
-    /// `notice` makes a line of how many lines were dropped.
+    /// Starts the thread that writes to `out`. It lives as long as the process. `notice` makes a line from the number
+    /// of dropped lines.
     pub fn start(
         name: &str,
         out: impl Write + Send + 'static,
@@ -48,12 +47,12 @@ impl LineOutput {
         Ok(LineOutput(shared))
     }
 
-    /// Puts a line on its way.
+    /// Queues a line.
     pub fn say(&self, line: impl std::fmt::Display) {
         self.put(format!("{line}\n").as_bytes());
     }
 
-    /// Puts whole lines on their way, each with its line feed.
+    /// Queues whole lines, each with its line feed.
     pub fn put(&self, lines: &[u8]) {
         let mut waiting = self.0.waiting();
         if waiting.bytes.len() + lines.len() > WAITING_BYTES {
@@ -83,7 +82,7 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes what comes, many lines at once.
+    /// Writes what is queued, many lines at once.
     fn write_all(&self, mut out: impl Write, notice: impl Fn(u64) -> String) {
         let mut bytes = Vec::new();
         let mut last_write: Option<Instant> = None;
@@ -101,7 +100,7 @@ impl Shared {
                 bytes.extend(notice(dropped).into_bytes());
                 bytes.push(b'\n');
             }
-            // That there is no reader at all is no reason to fail.
+            // A missing reader is no reason to fail.
             let _ = out.write_all(&bytes).and_then(|()| out.flush());
             bytes.clear();
             last_write = Some(Instant::now());

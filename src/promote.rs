@@ -1,7 +1,7 @@
 //! `bulkd promote`: a job that was built in one place is created, filled and run in another, such as the real service.
 //!
-//! Every call has an idempotency key that is made of the job's id, so the command can be broken off anywhere and given
-//! again: what was done is not done twice, and what the other side says that it has is passed over.
+//! Every call has an idempotency key that is made from the job's id. So the command can be interrupted anywhere and
+//! repeated: nothing is done twice, and what the other side already has is skipped.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -20,23 +20,23 @@ use crate::error::{Error, Result, shown_up_to};
 use crate::output::LineOutput;
 use crate::tls;
 
-/// How long one call may take: to ingest is the longest.
+/// How long one call may take. Ingesting takes the longest.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Before the second attempt of a call, the third, and so on, where the answer does not say how long to wait.
+/// Before the second attempt of a call, the third, and so on, unless the answer says how long to wait.
 const RETRY_SECONDS: [u64; 5] = [1, 2, 4, 8, 16];
-/// Longest wait that an answer can ask for.
+/// The longest wait that an answer can ask for.
 const LONGEST_WAIT_SECONDS: u64 = 120;
-/// Longest answer that is read: a page of users with all that they have.
+/// The longest answer that is read: a page of users with all their data.
 const ANSWER_BYTES: u64 = 64 * 1024 * 1024;
-/// Bytes of a body that one says of an answer.
+/// The most bytes of an answer's body that an error quotes.
 const SHOWN_BYTES: usize = 300;
 
-/// One side: where the job is, or where it is to be.
+/// One side: where the job is, or where it goes.
 struct Side {
     base: String,
     api_key: String,
     agent: Agent,
-    /// A side that has never answered is not there, and is not waited for.
+    /// A side that has never answered is not there, and gets no retries.
     has_answered: Cell<bool>,
 }
 
@@ -67,7 +67,7 @@ struct User {
     user: Box<RawValue>,
 }
 
-/// Creates the job there, adds its users and runs it, as far as `flags` say.
+/// Creates the job there, adds its users and runs it, as far as `flags` ask for that.
 pub fn run(flags: &Promote, out: &LineOutput) -> Result<()> {
     let from = Side::new(&flags.from, &flags.from_api_key, "--from-ca", flags.from_ca.as_deref())?;
     let JobAnswer { job } = from.read(&format!("/bulk/{}", flags.job_id))?;
@@ -118,7 +118,7 @@ fn refusals(refused: usize) -> String {
     if refused == 0 { String::new() } else { format!(", of whom {refused} were refused or were there already") }
 }
 
-/// Adds the users from a place on. Returns how many the other side did not take.
+/// Adds the users from a place on. Returns how many the other side did not accept.
 fn add(from: &Side, to: &Side, flags: &Promote, (job_id, job): (&str, &Job), first: u64) -> Result<usize> {
     let bar = ProgressBar::with_draw_target(Some(job.received), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("  {bar:40} {human_pos} of {human_len} users, {eta} left") {
@@ -142,7 +142,7 @@ fn add(from: &Side, to: &Side, flags: &Promote, (job_id, job): (&str, &Job), fir
     Ok(refused)
 }
 
-/// So many users from a place on, fewer at the end. A page ends early where users are large.
+/// So many users from a place on; fewer at the end. A page ends early if users are large.
 fn users(from: &Side, job_id: &str, at: u64, count: u64) -> Result<Vec<User>> {
     let mut found: Vec<User> = Vec::new();
     while (found.len() as u64) < count {
@@ -156,8 +156,8 @@ fn users(from: &Side, job_id: &str, at: u64, count: u64) -> Result<Vec<User>> {
     Ok(found)
 }
 
-/// A user as it was sent. One that named no recipient is given the recipient that was made up for it, so that it is the same one
-/// whenever it is sent.
+/// A user as it was sent. One that named no recipient gets the recipient that was generated for it, so that it is the
+/// same each time.
 fn sent(user: &User) -> String {
     let text = user.user.get();
     let members: Value = serde_json::from_str(text).unwrap_or_default();
@@ -172,14 +172,14 @@ fn sent(user: &User) -> String {
 }
 
 impl Side {
-    /// `ca` names whom to trust, if it calls by https, and `flag` gave it.
+    /// `ca` holds the certificates to trust, if the side calls by https. `flag` is the one that gave it.
     fn new(base: &str, api_key: &str, flag: &str, ca: Option<&Path>) -> Result<Self> {
         let host = base.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
         let host = host.trim_matches(['[', ']']);
         let is_here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         let mut config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
         if is_here {
-            // Whatever proxy the environment names, this machine is not behind it.
+            // This machine is not behind a proxy, whatever the environment names.
             config = config.proxy(None);
         }
         if base.starts_with("https://") {
@@ -198,7 +198,7 @@ impl Side {
         serde_json::from_str(&text).map_err(|error| self.failed("GET", path, &error))
     }
 
-    /// Posts, and tries again for as long as that may help.
+    /// Posts, and retries as long as that may help.
     fn post(&self, path: &str, idempotency_key: &str, body: &str) -> Result<Value> {
         let text = self.call(path, Some((idempotency_key, body)))?;
         match text.trim().is_empty() {
@@ -234,7 +234,7 @@ impl Side {
         }
     }
 
-    /// One call: its status, its text, and for how many seconds to wait before the next.
+    /// One call: its status, its text, and how many seconds to wait before the next.
     fn attempt(
         &self,
         path: &str,

@@ -10,10 +10,11 @@ use crate::http::reachable;
 
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
-/// For an attempt where nothing is left to wait for: one that is made takes a moment.
+/// For the last attempt: one that is made takes a moment.
 const LEAST: Duration = Duration::from_secs(1);
 
-/// Asks for the health until it is told, for as long as `flags` say. A daemon that is starting lets the request wait.
+/// Asks for the health until it gets an answer, as long as `flags` say. A daemon that is starting lets the request
+/// wait.
 pub fn run(flags: &Ready) -> Result<()> {
     let url = flags.url.clone().unwrap_or_else(|| format!("http://{}", reachable(flags.listen)));
     let asked = plain(&url);

@@ -1,5 +1,5 @@
-//! What keeps the file from growing for ever: a thread that drops the oldest jobs, the environments that were reset, and
-//! what nothing refers to any more. It removes a little at a time, and gives way to all other changes.
+//! What keeps the file from growing for ever: a thread that drops the oldest jobs, the environments that were reset,
+//! and what nothing refers to any more. It removes a little at a time, and gives way to all other changes.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -20,35 +20,36 @@ use crate::store::retention::{self, DropRule, Versions};
 use crate::store::{Lane, Store, SyncWhen, Tx, Undo, delivery_channel, message, profile, retired, webhook};
 use crate::threads;
 
-/// Between two looks for jobs that have become old.
+/// Between two searches for jobs that have become old.
 const LOOK_MILLIS: i64 = 2_000;
-/// How often the log says how large the file is.
+/// How often the log gives the size of the file.
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 /// A clock that is ahead by no more than this is believed at once.
 const AHEAD_MILLIS: i64 = 60_000;
-/// And one that is ahead by more, when it has been so for as long as this.
+/// A clock that is ahead by more is believed after it has been ahead for so long.
 const DOUBT_MILLIS: i64 = 60 * 60 * 1000;
-/// Where webhooks, or what is delivered, hold up all that is old, it is looked for again after so long, and after twice as long each time.
+/// If webhooks or deliveries hold up everything old, the next search comes after so long, and after twice as long each
+/// time.
 const RESTS: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(600);
-/// And so many times as long as it took at least, as long as nothing else calls for it.
+/// And after at least so many times the duration of the search, unless something else calls for one.
 const REST_FOR_WORK: u32 = 20;
-/// Between two looks for environments in which nothing is left, unless less is kept.
+/// Between two searches for empty environments, unless less is kept.
 const EMPTY_MILLIS: i64 = 60 * 60 * 1000;
-/// Jobs of an environment that was reset, for one commit.
+/// The most jobs of a reset environment in one commit.
 const MARKED_JOBS: usize = 64;
 
-/// While others change something, it pauses so many times as long as it works: a drain keeps its speed. If it is not done
-/// after a while, more is made than it drops, and it gives way less with every [`PATIENCE`] that has gone by.
+/// While other changes are made, it pauses so many times as long as it works: a drain keeps its speed. If it is not
+/// done after a while, more is made than it drops. Then it gives way less with every [`PATIENCE`] that has passed.
 const PAUSES: u32 = 48;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What changes when webhooks and what is delivered go on.
+/// What changes when webhooks and deliveries go on.
 type Progress = (webhook::Progress, delivery_channel::Progress);
 
 pub struct Retention {
     store: Arc<Store>,
     keep: Keep,
-    /// Stay, also if nothing is left in them.
+    /// These stay, even if nothing is left in them.
     known: Vec<Environment>,
     stopping: AtomicBool,
 }
@@ -64,7 +65,7 @@ impl Retention {
         Ok((retention, thread))
     }
 
-    /// What is left goes after the next start.
+    /// What is left is dropped after the next start.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.store.retention_bell().ring();
@@ -88,34 +89,34 @@ struct Sweeper<'a> {
     store: &'a Store,
     /// Since when there has been something to drop.
     busy_since: Option<Instant>,
-    /// How many changes there were when it last looked, its own included.
+    /// The number of changes at the last look, its own included.
     changes: u64,
-    /// After which job to look on.
+    /// The job to continue behind.
     after: JobRow,
-    /// The last message when jobs beyond --keep-messages were last looked for.
+    /// The last message when jobs beyond --keep-messages were last searched for.
     counted_at: Option<i64>,
     before_job: Option<JobRow>,
     experience: Option<Experience>,
-    /// Versions that are yet to be looked at since something was dropped.
+    /// Versions that have to be checked since something was dropped.
     versions: Vec<(Versions, i64)>,
-    /// When it last began to look for environments in which nothing is left,
+    /// When it last began to search for empty environments,
     emptied_at: Option<Timestamp>,
-    /// and behind which one to go on.
+    /// and the environment to continue behind.
     empty_after: Option<EnvironmentRow>,
-    /// When the size was last told.
+    /// When the size was last logged.
     told_at: Option<Timestamp>,
-    /// What holds up jobs of those that were looked at since the oldest one, in words.
+    /// In words: what holds up jobs among those that were checked since the oldest one.
     held_up_by: Option<String>,
     held_up: Outage,
     rest: Option<Rest>,
 }
 
-/// While webhooks or what is delivered hold up all that is old.
+/// While webhooks or deliveries hold up everything old.
 struct Rest {
     begun: Instant,
-    /// It is not looked for before, though these go on,
+    /// The next search does not come earlier, even if these go on,
     least: Duration,
-    /// and then, though they do not.
+    /// and not later, even if they do not.
     most: Duration,
     heard: u64,
     progress: Progress,
@@ -133,7 +134,7 @@ impl<'a> Sweeper<'a> {
             counted_at: None,
             before_job: None,
             experience: None,
-            // Of what an earlier process has dropped.
+            // Those that an earlier process has left.
             versions: if retention.keep.is_some() { Versions::ALL.map(|it| (it, 0)).to_vec() } else { Vec::new() },
             emptied_at: None,
             empty_after: None,
@@ -157,7 +158,7 @@ impl<'a> Sweeper<'a> {
         Ok(if has_work_left { Next::WaitUntil(Timestamp(look_at)) } else { Next::Wait })
     }
 
-    /// Takes one step. Returns whether there was one to take.
+    /// Takes one step. Returns whether there was one.
     fn drop_something(&mut self) -> Result<bool> {
         if self.store.read(retention::is_dropping)? {
             self.commit(retention::drop_piece)?;
@@ -184,7 +185,7 @@ impl<'a> Sweeper<'a> {
         Ok(self.drop_retired()? || self.mark_old()? || self.drop_versions()? || self.drop_empty()?)
     }
 
-    /// Something of the environments that were reset.
+    /// Drops something of the environments that were reset.
     fn drop_retired(&mut self) -> Result<bool> {
         for environment in self.store.read(retired::list)? {
             let (jobs, has_jobs) = self.store.read(|db| retired::jobs(db, environment, MARKED_JOBS))?;
@@ -226,7 +227,7 @@ impl<'a> Sweeper<'a> {
             if !found.jobs.is_empty() {
                 let by = keep.to_string();
                 let jobs = found.jobs;
-                // Some of those that were counted go for their age: older ones that waited have their place.
+                // Some of those counted are dropped for their age: older jobs that waited take their place.
                 if self.before_job.is_some_and(|first| jobs.iter().any(|&job| job >= first)) {
                     self.counted_at = None;
                 }
@@ -244,11 +245,11 @@ impl<'a> Sweeper<'a> {
         }
     }
 
-    /// All jobs were looked at.
+    /// Ends a search: all jobs were checked.
     fn end_look(&mut self, heard: u64, progress: Progress, took: Duration) {
         let before = self.rest.take();
         let Some(held_up_by) = self.held_up_by.take() else { return self.held_up.succeeded() };
-        // One that is merely not yet there is not worth a line.
+        // A job that has merely not arrived there yet is not logged.
         if before.is_some() {
             self.held_up.failed(held_up_by);
         }
@@ -260,7 +261,7 @@ impl<'a> Sweeper<'a> {
         self.rest = Some(Rest { begun: Instant::now(), least, most: most.max(least), heard, progress });
     }
 
-    /// Until when a job must have been over to go by --keep. `None` while the clock is in doubt, too.
+    /// By when a job must have been over to be dropped by --keep. `None` also while the clock is in doubt.
     fn over_by(&mut self) -> Result<Option<Timestamp>> {
         let Some(span) = self.retention.keep.span.as_ref().map(|span| span.millis) else { return Ok(None) };
         Ok(self.believed_now()?.map(|now| now.after(-span)))
@@ -268,12 +269,12 @@ impl<'a> Sweeper<'a> {
 
     /// The time, unless it is in doubt.
     fn believed_now(&mut self) -> Result<Option<Timestamp>> {
-        // What is dropped goes by the reading that was believed.
+        // What is dropped depends on the reading that was believed.
         let clock = self.store.clock_reading();
         Ok(self.experience()?.agrees(clock).then_some(clock.now))
     }
 
-    /// Begins with the first turn.
+    /// Created at the first turn.
     fn experience(&mut self) -> Result<&mut Experience> {
         let known = match self.experience.take() {
             Some(known) => known,
@@ -288,7 +289,7 @@ impl<'a> Sweeper<'a> {
         Ok(self.experience.insert(known))
     }
 
-    /// Looks which jobs are beyond --keep-messages, once a good part of so many has come.
+    /// Searches for jobs beyond --keep-messages, once a good part of so many messages has been added.
     fn count(&mut self) -> Result<()> {
         let Some(messages) = self.retention.keep.messages else { return Ok(()) };
         let last = self.store.read(message::last_number)?.0;
@@ -300,7 +301,7 @@ impl<'a> Sweeper<'a> {
         Ok(())
     }
 
-    /// Versions that nothing refers to any more.
+    /// Drops versions that nothing refers to any more.
     fn drop_versions(&mut self) -> Result<bool> {
         if self.versions.is_empty() {
             return Ok(false);
@@ -317,7 +318,7 @@ impl<'a> Sweeper<'a> {
         Ok(false)
     }
 
-    /// Environments in which nothing is left: their next use makes them anew.
+    /// Drops empty environments: their next use creates them again.
     fn drop_empty(&mut self) -> Result<bool> {
         let Some(by) = self.over_by()? else { return Ok(false) };
         let now = self.store.now();
@@ -371,7 +372,7 @@ impl<'a> Sweeper<'a> {
         Ok(())
     }
 
-    /// How large the file is, at the start and once a day.
+    /// The size of the file, at the start and once a day.
     fn size_line(&mut self) -> Result<Option<String>> {
         let now = self.store.now();
         if self.told_at.is_some_and(|at| now.millis().abs_diff(at.millis()) < DAY_MILLIS.unsigned_abs()) {
@@ -391,24 +392,24 @@ impl Rest {
     }
 }
 
-/// What a clock has to agree with before anything is dropped by it: a clock that is a year ahead for a second would have all
-/// of a file dropped for good.
+/// What a clock must agree with before anything is dropped by it: otherwise a clock that is a year ahead for a second
+/// would have everything in a file dropped for good.
 struct Experience {
-    /// What it said when it was last believed.
+    /// The reading that was last believed.
     believed: Reading,
-    /// Since when it has been ahead of that, as time passes, and by how much.
+    /// Since when it has been ahead of that, in passed time, and by how much.
     ahead: Option<(i64, i64)>,
 }
 
 impl Experience {
-    /// At a start, the clock is believed up to the `latest` that the file makes likely. A clock that is wrong may have made
-    /// jobs before the daemon was started again, so the last hour's do not speak for it.
+    /// At a start, the clock is believed up to the `latest` time that the file makes likely. A wrong clock may have
+    /// made jobs before the daemon was started again, so those of the last hour do not count.
     fn new(clock: Reading, latest: Option<Timestamp>) -> Self {
         let now = latest.map_or(clock.now, |latest| latest.min(clock.now));
         Experience { believed: Reading { now, ..clock }, ahead: None }
     }
 
-    /// Whether the clock is where it should be by now, or has been somewhere else for long.
+    /// Whether the clock is where it should be, or has been elsewhere for long.
     fn agrees(&mut self, clock: Reading) -> bool {
         let passed = clock.passed_millis.saturating_sub(self.believed.passed_millis);
         let ahead = clock.now.millis().saturating_sub(self.believed.now.millis()).saturating_sub(passed);

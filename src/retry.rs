@@ -1,4 +1,4 @@
-//! When what has failed is tried again.
+//! When a failed attempt is repeated.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ const SECONDS: [i64; 9] = [5, 10, 20, 40, 60, 120, 240, 480, 720];
 /// The first of them, in milliseconds.
 pub const FIRST_MILLIS: i64 = SECONDS[0] * 1_000;
 
-/// How long to wait after an attempt, with so many that had failed before it. `None` after the last one: it is given up.
+/// How long to wait after an attempt, with so many failures before it. `None` after the last one: it is given up.
 pub fn wait_millis(failed_before: usize) -> Option<i64> {
     SECONDS.get(failed_before).map(|seconds| seconds * 1_000)
 }

@@ -1,5 +1,5 @@
-//! The thread that has the index of texts follow the messages, where clients search. It works a little at a time, and
-//! leaves the machine to those who make messages.
+//! The thread that lets the index of texts follow the messages, where clients search. It works a little at a time, and
+//! leaves the machine to threads that make messages.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,13 +11,13 @@ use crate::follow::{self, Next};
 use crate::store::{Store, search};
 use crate::threads;
 
-/// While messages are made, a pause follows each piece, so many times as long.
+/// While messages are made, each piece is followed by a pause that is so many times as long.
 const PAUSES: u32 = 25;
 /// After so long without a new message, a piece holds up no other work.
 const QUIET: Duration = Duration::from_millis(20);
-/// So far it is behind those who search now and then.
+/// So far the index is behind for clients that search now and then.
 const BEHIND: Duration = Duration::from_secs(1);
-/// Between two looks for what is needed no more.
+/// Between two searches for blocks that are needed no more.
 const FORGET: Duration = Duration::from_secs(60);
 
 pub struct Indexer {
@@ -64,7 +64,7 @@ impl Indexer {
         Ok(if texts.is_followed() { Next::WaitFor(BEHIND) } else { Next::Wait })
     }
 
-    /// Leaves the machine to others, for as long as they make messages.
+    /// Leaves the machine to other threads while messages are made.
     fn pause(&self, mut left: Duration, mut commits: u64) {
         let bell = self.store.texts().bell();
         while !left.is_zero() && !self.is_stopping() && self.store.message_commits().count() != commits {

@@ -1,5 +1,6 @@
-//! What environments begin with: a seed is put into each before its first request since the start is answered, and again
-//! after a reset. Those of the file are not seeded at the start, which would take long with many of them. Ours; Courier has nothing of the kind.
+//! What environments begin with. A seed is put into each environment before its first request since the start is
+//! answered, and again after a reset. The environments of the file are not seeded at the start, which would take long
+//! if there are many. Ours; Courier has nothing of the kind.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -84,10 +85,10 @@ fn check(seed: &Seed, settings: MessageSettings) -> Result<()> {
     Ok(())
 }
 
-/// Environments of which is remembered that they are seeded. Of others the file tells.
+/// The most environments that are remembered as seeded. For others the file tells.
 const REMEMBERED_ENVIRONMENTS: usize = 1024;
 
-/// A seed, and which environments were seeded lately or are being seeded.
+/// A seed, and the environments that were seeded lately or are being seeded.
 #[derive(Clone)]
 pub struct Seeder(Arc<Shared>);
 
@@ -117,7 +118,7 @@ impl FromBefore {
         (row / 64, 1 << (row % 64))
     }
 
-    /// A later one has its row together with the seed.
+    /// A newer environment gets its row together with the seed.
     fn is_seeded(&self, row: EnvironmentRow) -> bool {
         let (word, bit) = FromBefore::bit(row);
         row > self.last || self.seeded.get(word).is_some_and(|bits| bits & bit != 0)
@@ -143,12 +144,12 @@ struct Progress {
 enum State {
     #[default]
     Unseeded,
-    /// A thread seeds or resets it, and others of the same environment wait.
+    /// A thread seeds or resets it, and other threads wait.
     Busy,
     Seeded,
 }
 
-/// Keeps others of an environment waiting, until it is dropped.
+/// Keeps other threads of an environment waiting until it is dropped.
 pub struct Hold {
     progress: Arc<Progress>,
     then: State,
@@ -182,7 +183,7 @@ impl Seeder {
         Seeder(Arc::new(shared))
     }
 
-    /// Takes note of the environments that are in the file: each is seeded when it is first used.
+    /// Notes the environments that are in the file: each is seeded when it is first used.
     pub fn begin(&self, store: &Store) -> Result<()> {
         if !self.is_empty() {
             *lock(&self.0.from_before) = FromBefore::new(store.read(environment::last)?);
@@ -199,7 +200,7 @@ impl Seeder {
         known.unwrap_or_else(|| {
             let mut progress = self.0.progress.write().unwrap_or_else(PoisonError::into_inner);
             if progress.len() >= REMEMBERED_ENVIRONMENTS {
-                // Those that a thread holds or waits for stay; nothing else is lost.
+                // Those that a thread holds or waits for stay. Nothing else is lost.
                 progress.retain(|_, it| Arc::strong_count(it) > 1);
             }
             progress.entry(environment.key_hash).or_default().clone()
@@ -211,8 +212,8 @@ impl Seeder {
         self.is_empty() || self.progress(environment).state.try_lock().is_ok_and(|state| *state == State::Seeded)
     }
 
-    /// Puts the seed into an environment that was not seeded since the start. What is there already and is the same stays
-    /// untouched.
+    /// Puts the seed into an environment that was not seeded since the start. What is there already and is the same
+    /// stays untouched.
     pub fn ensure_seeded(&self, store: &Store, environment: &Environment) -> Result<()> {
         if self.is_empty() {
             return Ok(());
@@ -220,7 +221,7 @@ impl Seeder {
         let Some(mut hold) = self.progress(environment).hold_unless(State::Seeded) else { return Ok(()) };
         let (shared, of) = (self.0.clone(), environment.clone());
         let row = store.read_for_request(|db| environment::find(db, environment))?;
-        // One that is seeded lacks messages at most.
+        // One that is being seeded lacks only messages.
         if !row.is_some_and(|row| lock(&self.0.from_before).is_seeded(row)) {
             let row = store.write(move |tx| {
                 let row = environment::find_or_create(tx, &of)?;
@@ -234,12 +235,13 @@ impl Seeder {
         Ok(())
     }
 
-    /// Keeps others of an environment waiting until its [reset](Seeder::reset) is committed. After that it is unseeded.
+    /// Keeps other threads of an environment waiting until its [reset](Seeder::reset) is committed. After that it is
+    /// unseeded.
     pub fn hold(&self, environment: &Environment) -> Option<Hold> {
         if self.is_empty() { None } else { self.progress(environment).hold_unless(State::Busy) }
     }
 
-    /// Takes everything away from an environment, and puts back all of the seed but the messages. They come when the
+    /// Removes everything from an environment, and puts back the seed except its messages. They follow when the
     /// environment is next [seeded](Seeder::ensure_seeded).
     pub fn reset(&self, tx: &mut Tx<'_>, environment: &Environment, row: EnvironmentRow) -> Result<()> {
         retired::retire(tx, row)?;
@@ -277,7 +279,7 @@ impl Seeder {
     }
 }
 
-/// A thread that panicked with the lock has left it where it was.
+/// A thread that panicked with the lock has left the state as it was.
 fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -286,7 +288,7 @@ fn is_there(db: &Db<'_>, environment: EnvironmentRow, message_id: &str) -> Resul
     Ok(message::find(db, environment, message_id)?.is_some())
 }
 
-/// Puts everything but the messages: these are sent afterwards, with what is there by then.
+/// Puts everything except the messages: these are sent afterwards, with what is there by then.
 fn put(tx: &mut Tx<'_>, environment: EnvironmentRow, seed: &Seed) -> Result<()> {
     each(&seed.brands, |it| brand::put(tx, environment, &it.id, &it.value))?;
     // An alias may move from one of them to another.
@@ -304,7 +306,7 @@ fn put(tx: &mut Tx<'_>, environment: EnvironmentRow, seed: &Seed) -> Result<()> 
     each(&seed.jobs, |it| put_job(tx, environment, &it.id, &it.value))
 }
 
-/// A refusal tells which of the things it is about.
+/// A refusal names the entry that it is about.
 fn each<T>(entries: &[SeedEntry<T>], mut put: impl FnMut(&SeedEntry<T>) -> Result<()>) -> Result<()> {
     entries.iter().try_for_each(|it| {
         put(it).map_err(|error| match error.kind() {

@@ -1,5 +1,5 @@
-//! One send: what it needs is looked up, its messages are rendered, and all is written in one commit. For `POST /send`, a
-//! message that is sent again, and the messages of a seed.
+//! One send: what it needs is looked up, its messages are rendered, and all is written in one commit. For `POST /send`,
+//! for a resend, and for the messages of a seed.
 
 use std::collections::HashSet;
 
@@ -23,13 +23,13 @@ use crate::store::job::PinnedVersions;
 use crate::store::plan::{self, References};
 use crate::store::{self, Db, Tx, list, profile};
 
-/// Subscribers of all lists of one send, at most: they are written in one commit.
+/// The most subscribers of all lists of one send: they are written in one commit.
 const FAN_OUT_RECIPIENTS: usize = 1_000_000;
-/// Bytes of their text, with the data of its list in each, for the same reason.
+/// The most bytes of their text, with the data of its list for each, for the same reason.
 const FAN_OUT_BYTES: usize = 256 * 1024 * 1024;
 
-/// Bytes of one send's messages, and of what is stored of its recipients, that are held to be written in the request's own
-/// commit.
+/// The most bytes of one send's messages, and of what is stored of its recipients, that are held in memory to be
+/// written in the request's own commit.
 const COMMIT_BYTES: usize = 16 * 1024 * 1024;
 
 /// A message that is to be sent.
@@ -37,14 +37,14 @@ pub struct SendRequest {
     /// The `message`, as it was sent.
     pub definition: String,
     pub messages: MessageSettings,
-    /// Whether it came in its first form, whose members have nothing around them.
+    /// Whether it is of the first version, whose members stand at the top level.
     pub is_v1: bool,
 }
 
 /// A send that only has to be written.
 pub struct PreparedSend {
     definition: String,
-    /// In which all was looked up.
+    /// The environment in which all was looked up.
     environment: EnvironmentRow,
     versions: PinnedVersions,
     /// Recipients, and the users as they were sent.
@@ -59,8 +59,8 @@ impl SendRequest {
         SendRequest { definition, messages, is_v1: false }
     }
 
-    /// Looks up what there is to know of the recipients; then, without the file, renders. `definition` is the send's own,
-    /// understood.
+    /// Looks up what is known of the recipients, and then renders without the file. `definition` is the send's own,
+    /// parsed.
     pub fn prepare(
         self,
         view: &View<'_>,
@@ -102,7 +102,7 @@ impl SendRequest {
         Ok(PreparedSend { definition: self.definition, environment, versions: found.versions, users, outcomes, told })
     }
 
-    /// The same for recipients of which some are the subscribers of lists. All are left to the runner.
+    /// The same if some recipients are the subscribers of lists. All are left to the runner.
     pub fn prepare_lists(self, view: &View<'_>, definition: Definition, to: &[SendRecipient]) -> Result<PreparedSend> {
         let is_v1 = self.is_v1;
         let (environment, (versions, missing), users) = view.read(|db, environment| {
@@ -110,7 +110,7 @@ impl SendRequest {
             Ok((environment, resolved, expand_recipients(db, environment, to, is_v1)?))
         })?;
         let title = title(to);
-        // Compiled only to see whether it can be: the runner does it again.
+        // Compiled only as a check: the runner does it again.
         let renderer =
             Renderer::new(ResolvedDefinition::new(definition, JobKind::Send), self.messages, Timestamp::default());
         let renderer = renderer.map_err(|error| if is_v1 { send_v1::error(error) } else { error })?;
@@ -123,7 +123,7 @@ impl SendRequest {
     }
 }
 
-/// How the log names a send, which has no id yet: by the first of its recipients.
+/// The log's name for a send, which has no id yet: the first of its recipients.
 pub fn title(to: &[SendRecipient]) -> String {
     let first = to.first().map(|to| match to {
         SendRecipient::User { recipient, .. } => ("", recipient.as_str()),
@@ -142,7 +142,7 @@ fn title_of(first: Option<(&str, &str)>, count: usize) -> String {
 }
 
 impl PreparedSend {
-    /// The environment in which all was looked up. Should it have been reset meanwhile, this was sent before, and is
+    /// The environment in which all was looked up. If it was reset meanwhile, this send came before the reset, and is
     /// written there.
     pub fn environment(&self) -> EnvironmentRow {
         self.environment
@@ -153,8 +153,8 @@ impl PreparedSend {
         &self.told
     }
 
-    /// Writes the job and its messages, or leaves these to the runner. Returns the id of the request: of one recipient its
-    /// message's, else the job's.
+    /// Writes the job and its messages, or leaves these to the runner. Returns the id of the request: with one
+    /// recipient its message's, else the job's.
     pub fn write(&self, tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<String> {
         let users: Vec<(&str, &str)> =
             self.users.iter().map(|(recipient, user)| (recipient.as_str(), user.as_str())).collect();
@@ -178,14 +178,14 @@ fn matches_filters(db: &Db<'_>, environment: EnvironmentRow, filters: &[Filter],
     Ok(profile.is_some_and(|profile| filters.iter().all(|filter| filter.matches(&profile))))
 }
 
-/// Recipients and users: those who are named, and the subscribers of the lists.
+/// Recipients and users: those that are named, and the subscribers of the lists.
 fn expand_recipients(
     db: &Db<'_>,
     environment: EnvironmentRow,
     to: &[SendRecipient],
     is_v1: bool,
 ) -> Result<Vec<(String, String)>> {
-    // Where the request names the lists, and its data.
+    // Where the request names the lists, and where its data is.
     let (at, data_at) = match to {
         [SendRecipient::Pattern { .. }] if is_v1 => ("pattern", "data"),
         _ if is_v1 => ("list", "data"),
@@ -193,7 +193,7 @@ fn expand_recipients(
     };
     let mut users: Vec<(String, String)> = Vec::new();
     let mut bytes = 0;
-    // A list that is meant twice, with the same data and filters, is meant once.
+    // A list that is named twice, with the same data and filters, counts once.
     let mut seen = HashSet::new();
     for to in to {
         let (lists, data, filters) = match to {

@@ -60,7 +60,7 @@ pub enum RateLimitSetting {
     Courier,
 }
 
-/// What decides about messages besides their definitions.
+/// The settings that decide what becomes of a message.
 #[derive(Clone, Copy, Debug)]
 pub struct MessageSettings {
     pub templates: UnknownTemplates,

@@ -1,8 +1,8 @@
-//! Steering by hand: the clock is moved, and jobs go on by steps. Either is answered when what it has led to is written.
+//! Steering by hand: the clock is moved, and jobs go on by steps. Either is answered after its effects are written.
 //!
-//! One thread looks after all of it. Moves of the clock by one environment follow one another, as do the steps of one job,
-//! so that each tells what it has led to itself. No environment waits for what another one's move waits for: there is one
-//! clock, and whoever moves it on while another is on the way moves it for both.
+//! One thread does all of it. An environment's moves of the clock follow one another, as do the steps of one job, so
+//! that each reports its own effects. No environment waits for the effects of another one's move. There is one clock: a
+//! move by one environment during another's moves it for both.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,15 +19,15 @@ use crate::store::due::ProcessingJob;
 use crate::store::{Bell, Db, Store, due, environment, job};
 use crate::threads::{self, catch};
 
-/// How long to wait for what is bound to happen. A webhook's receiver may take its time, or a disk.
+/// How long to wait for what is bound to happen. A webhook's receiver may be slow, or a disk.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at the rows while no message is made. Not all that is waited for rings the bell.
 const LOOK: Duration = Duration::from_millis(2);
 /// Without anything to do, the thread waits for its bell.
 const REST: Duration = Duration::from_secs(60);
-/// Moments at which a move of the clock stops on its way, at most. Beyond that, it jumps.
+/// The most moments at which a move of the clock stops on its way. Then it jumps.
 const STOPS: usize = 1_000;
-/// Moves and steps that wait for their turn, or for what they lead to, at most.
+/// The most moves and steps that wait for their turn, or for their effects.
 const WAITING: usize = 1_000;
 
 /// Moves the clock, and has jobs go on by steps.
@@ -45,16 +45,16 @@ struct State {
     new: Vec<Work>,
 }
 
-/// What is to be done: by its kind, those in line follow one another.
+/// What is to be done: those of one kind that are in line follow one another.
 enum Work {
     Move(Box<Move>),
     Step(Box<Step>),
 }
 
-/// What is called with what came of it.
+/// Called with the result.
 type Then<T> = Box<dyn FnOnce(Result<T>) + Send>;
 
-/// Says where to the clock is to be moved, given where it stands.
+/// Returns where the clock is to be moved, given its present time.
 type To = Box<dyn FnOnce(Timestamp) -> Result<Timestamp> + Send>;
 
 struct Move {
@@ -105,9 +105,9 @@ impl Steering {
         Ok((steering, thread))
     }
 
-    /// Moves the clock to a moment, and stops wherever something of the environment is due on the way, until it has
-    /// happened: so an event that fails is tried again as often as it would be. `to` is given the time at which the move
-    /// begins, and `then` what it has come to.
+    /// Moves the clock to a moment. On the way it stops wherever something of the environment is due, until that has
+    /// happened: so an event that fails is tried again as often as it would be. `to` is called with the time at which
+    /// the move begins, and `then` with its result.
     pub fn move_clock(
         &self,
         environment: &Environment,
@@ -120,7 +120,7 @@ impl Steering {
         self.submit(Work::Move(Box::new(Move { environment, clock, to, moving: None, then })));
     }
 
-    /// Lets so many users of a job have their turn, and calls `then` when they had it.
+    /// Processes so many users of a job, and then calls `then`.
     pub fn step(
         &self,
         environment: &Environment,
@@ -153,7 +153,7 @@ impl Steering {
         }
     }
 
-    /// Ends the thread. What still waits is told that bulkd stops.
+    /// Ends the thread. What still waits gets the error that bulkd stops.
     pub fn stop(&self) {
         self.state().is_stopping = true;
         self.bell.ring();
@@ -163,7 +163,7 @@ impl Steering {
         let mut moves: HashMap<[u8; 32], VecDeque<Move>> = HashMap::new();
         let mut steps: HashMap<([u8; 32], String), VecDeque<Step>> = HashMap::new();
         loop {
-            // Before the looks: nothing behind them is missed.
+            // Before the rows are read, so that nothing later is missed.
             let (asked, made) = (self.bell.rung(), self.store.messages_bell().rung());
             {
                 let (is_stopping, new) = {
@@ -203,7 +203,7 @@ impl Steering {
         }
     }
 
-    /// Goes on with the first, and with those behind it as far as it is over. Returns how many are.
+    /// Continues the first in line, and those behind it as each is over. Returns how many are over.
     fn go_on<W: Waiting>(
         &self,
         line: &mut VecDeque<W>,
@@ -274,12 +274,12 @@ struct Moving {
     stops: usize,
     /// Whether all that was due so far has happened.
     is_settled: bool,
-    /// It was moved to its end, and what is due there is waited for.
+    /// It has reached its end, and waits for what is due there.
     is_there: bool,
 }
 
 impl Move {
-    /// What it has come to, once all has happened that it leads to.
+    /// Its result, once all its effects have happened.
     fn go_on(&mut self, steering: &Steering) -> Result<Option<Moved>> {
         let (store, clock) = (&steering.store, &self.clock);
         let moving = match (&mut self.moving, self.to.take()) {
@@ -361,7 +361,7 @@ struct Stepping {
 }
 
 impl Step {
-    /// What it has done, once it is over.
+    /// Its result, once it is over.
     fn go_on(&mut self, steering: &Steering) -> Result<Option<Stepped>> {
         let (of, job_id) = (&self.environment, &self.job_id);
         let get = |db: &Db<'_>| job::get(db, environment::find_or_nothing(db, of)?, job_id);

@@ -6,8 +6,8 @@ use std::thread::{self, Builder, JoinHandle};
 
 use crate::logging;
 
-/// Starts a thread without which nothing is served. Should it panic, the process ends with it: one that lives on and
-/// serves nobody is not started again by anything.
+/// Starts a thread without which nothing is served. If it panics, the process ends: nothing would start a process again
+/// that lives on and serves no requests.
 pub fn spawn_service(builder: Builder, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     builder.spawn(move || {
         if catch(work).is_none() {
@@ -18,7 +18,7 @@ pub fn spawn_service(builder: Builder, work: impl FnOnce() + Send + 'static) -> 
     })
 }
 
-/// What a piece of work comes to. `None` if it panicked, which the panic's hook has logged.
+/// The result of a piece of work. `None` if it panicked, which the panic's hook has logged.
 pub fn catch<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }

@@ -23,7 +23,7 @@ impl Keys {
         &self.known
     }
 
-    /// The environment of a request. Missing, malformed, empty and unknown keys are all told the same; the log tells them
+    /// The environment of a request. Missing, malformed, empty and unknown keys get the same answer. The log tells them
     /// apart, with a count and without the key.
     pub fn environment(&self, authorization: Option<&str>) -> Result<Environment> {
         let refused = |why: &str| {
@@ -40,7 +40,7 @@ impl Keys {
         Ok(environment)
     }
 
-    /// The environment of a request that is refused for something else, if its key is one that is accepted.
+    /// The environment of a request that is refused for another reason, if its key is accepted.
     pub fn find(&self, authorization: Option<&str>) -> Option<Environment> {
         environment_of(authorization).filter(|environment| self.knows(environment))
     }

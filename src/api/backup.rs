@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::json;
 use crate::store::check::FileSummary;
 
-/// As much as file systems take, with what stands behind the name of a file that is on its way.
+/// The longest name that file systems take, less what is added to it while the file is written.
 pub const LONGEST_NAME: usize = 200;
 
 #[derive(Deserialize)]
@@ -43,7 +43,7 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// A name that leads nowhere else, is not hidden, and is none that SQLite or bulkd gives to what stands beside a database.
+/// Whether a name stays in the folder, is not hidden, and is none that SQLite or bulkd uses beside a database.
 fn is_plain(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     name.len() <= LONGEST_NAME

@@ -1,5 +1,5 @@
-//! The bounds of what routes take, for the schemas in `openapi.json`: a text there that begins with `=` names one of these.
-//! Each is the constant by which the code goes.
+//! The bounds of what routes take, for the schemas in `openapi.json`: there a text that begins with `=` names one of
+//! these. Each is the constant that the code uses.
 
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ fn find(name: &str) -> Option<Value> {
     })
 }
 
-/// A pattern for a word in whatever case: a schema's patterns know none.
+/// A pattern for a word in any case: a schema's patterns cannot ask for that.
 fn in_any_case(word: &str) -> String {
     word.chars().map(|letter| format!("[{letter}{}]", letter.to_ascii_lowercase())).collect()
 }

@@ -22,7 +22,7 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     Action::change(move |tx, environment| shown(&brand::create(tx, environment, &payload)?))
 }
 
-/// Notes colours that are none.
+/// Notes values that are not colours.
 fn tell(payload: &BrandPayload, notes: &Notes) {
     let told = payload.settings.iter().flat_map(|settings| odd_colours(settings, "settings"));
     let title = format!("the brand '{}'", quoted(&payload.name));
@@ -47,7 +47,7 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
     Action::query(move |db, environment| shown(&brand::get(db, environment, &brand_id)?))
 }
 
-/// `PUT /brands/{brand_id}` with `{name, settings?, snippets?}`: 200 and the brand, of which nothing else is left.
+/// `PUT /brands/{brand_id}` with `{name, settings?, snippets?}`: 200 and the brand, replaced as a whole.
 pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let payload = BrandPayload::read(&call.json()?, "")?;
     email_brand::check(&payload, "")?;
@@ -75,7 +75,7 @@ fn shown(brand: &Brand) -> Result<Answer> {
     Ok(Answer::new(200, item(brand)?))
 }
 
-/// What is published is the current version, named by the time at which it was made.
+/// The published version is the current one, named by the time at which it was made.
 fn item(brand: &Brand) -> Result<String> {
     let updated_at = brand.updated_at.unwrap_or(brand.created_at);
     let ours = json!({

@@ -31,7 +31,8 @@ struct CreateBody<'a> {
     message: &'a RawValue,
 }
 
-/// Users in a call from which on the service was seen to refuse it (`bulk.md` of Courier's integration guides, August 2026).
+/// From so many users in a call on, the service was seen to refuse it (`bulk.md` of Courier's integration guides,
+/// August 2026).
 const REFUSED_USERS: usize = 5_000;
 /// The most that the same guide advises.
 const ADVISED_USERS: usize = 1_000;
@@ -49,7 +50,7 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     };
     let understood = Definition::read(definition, reading)?;
     let has_event = understood.has_event;
-    // Compiled only to see whether it can be: what is malformed is refused now and not when the job runs.
+    // Compiled only as a check: malformed content is refused now, and not when the job runs.
     let resolved = ResolvedDefinition::new(understood, JobKind::Bulk);
     Renderer::new(resolved, call.settings.messages, Timestamp::default())?;
     let told = no_effect::of(definition);
@@ -148,13 +149,13 @@ fn note_of_call(notes: &Notes, job_id: &str, users: usize, duplicates: usize) {
     }
 }
 
-/// Users of a call that are looked over: those of one call look alike.
+/// How many users of a call are looked over: those of one call look alike.
 const LOOKED_OVER: usize = 100;
 
-/// Of one call.
+/// The most notes about one call.
 const TOLD_LIMIT: usize = 20;
 
-/// Notes the members that nothing comes of, of each once a job.
+/// Notes the members that have no effect, each of them once a job.
 fn tell_of_users(users: &NewUsers, job_id: &str, notes: &Notes) {
     let mut names = HashSet::new();
     let looked_over = 0..users.len().min(LOOKED_OVER);
@@ -176,13 +177,13 @@ fn ingested(users: &NewUsers, duplicates: &[usize]) -> Pieces {
     text
 }
 
-/// `POST /bulk/{job_id}/run`: 202 `{}`, or 204 in the OpenAPI's reading, before the work is done. Once a job; the body,
-/// which older SDKs send as `{}`, does not matter.
+/// `POST /bulk/{job_id}/run`: 202 `{}`, or 204 in the OpenAPI's reading, before the work is done. Once a job. The body,
+/// which older SDKs send as `{}`, is ignored.
 pub fn run(mut call: Call<'_>) -> Result<Action> {
     let (notes, job_id, contract) = (call.notes(), call.path("job_id"), call.settings.contract);
     let lifecycle = call.settings.lifecycle.clone();
     Action::prepare(move |view| {
-        // Whether it was run already is asked later: it may have been by a request with the same idempotency key.
+        // Whether it was run already is checked later: the earlier run may have had the same idempotency key.
         let (_, definition) = view.read(|db, environment| job::get_with_definition(db, environment, &job_id))?;
         let references = References::of(&Definition::read(&definition, Reading::Lenient)?);
         Ok(Change::new(ChangedEnvironment::Existing, move |tx, environment| {

@@ -16,10 +16,10 @@ use crate::seed::{Hold, Seeder};
 use crate::store::environment::{self, NOTHING, View};
 use crate::store::{Db, Store, Tx, Undo, pieces};
 
-/// Bytes of a body that is looked through for members that nothing reads. Larger ones are made of the same as others.
+/// Bodies up to this size are searched for members that nothing reads. Larger ones are made up like others.
 const LOOKED_THROUGH: usize = 1024 * 1024;
 
-/// Of one body: who writes more mistakes has found out by then.
+/// The most notes about one body: with so many, the mistake is noticed.
 const TOLD_LIMIT: usize = 20;
 
 /// A request with what its route says about it. Its environment is given to what is left to do.
@@ -55,19 +55,19 @@ pub enum Action {
     Query(Read),
     /// Changes something, in a commit.
     Change(Change),
-    /// Works out a change: looks up what it needs, and does what must hold up neither readers nor the writer.
+    /// Prepares a change: looks up what it needs, and does work that must hold up neither readers nor the writer.
     Prepare(Prepare),
-    /// Does something beside readers and the writer: with the file as a whole, or with what the process holds.
+    /// Works beside readers and the writer: on the file as a whole, or on what the process holds.
     Whole(Whole),
-    /// Has another request answered in its place, and makes its own answer of that one.
+    /// Has another request answered instead, and makes its own answer of that answer.
     Forward(Box<Request>, Translate),
-    /// Replies in another way than by an answer at once. An idempotency key is of no use to it.
+    /// Replies in another way than by an immediate answer. An idempotency key has no effect on it.
     Reply(GiveReply),
-    /// Works out a change from what is stored, in the same way. The change is [stale](Error::stale) if something else is
-    /// stored by then, and is worked out again.
+    /// Prepares a change from what is stored. If something else is stored by then, the change is [stale](Error::stale),
+    /// and is prepared again.
     Rework(Rework),
-    /// Has a thread that does so for all requests wait for something, and is given what goes on with the change that comes
-    /// of it.
+    /// Waits in the one thread that waits for all such requests. That thread is given a function that continues with
+    /// the resulting change.
     Later(Later),
 }
 
@@ -93,13 +93,13 @@ pub struct Change {
 /// The environment that a change is made in.
 #[derive(Clone, Copy, Debug)]
 pub enum ChangedEnvironment {
-    /// The key's, which is made if there is none.
+    /// The key's, created if there is none.
     Made,
-    /// The key's as it is: one that has nothing is not made.
+    /// The key's, if there is one. It is not created.
     Existing,
-    /// The same, and the change takes everything away from it.
+    /// The same, and the change removes all of its contents.
     Retired,
-    /// The one in which the change was prepared, also if it was reset meanwhile. It is made if there was none.
+    /// The one in which the change was prepared, even if it was reset meanwhile. Created if there was none.
     Prepared(EnvironmentRow),
 }
 
@@ -144,7 +144,7 @@ impl Answer {
         Answer { status, body: body.into(), content_type: JSON, replayed: false }
     }
 
-    /// One that is no JSON.
+    /// An answer that is not JSON.
     pub fn of_type(content_type: &'static str, body: impl Into<Pieces>) -> Self {
         Answer { content_type, ..Answer::new(200, body) }
     }
@@ -158,7 +158,7 @@ impl Change {
         Change { apply: Box::new(apply), environment, undo: Undo::Change, hold: None }
     }
 
-    /// One that does not fail unless the file does.
+    /// A change that fails only if the file does.
     pub fn sure(self) -> Self {
         Change { undo: Undo::Group, ..self }
     }
@@ -170,12 +170,12 @@ impl Change {
 }
 
 impl Action {
-    /// Of an environment that has nothing, nothing is found.
+    /// A query. In an environment that has nothing, it finds nothing.
     pub fn query(query: impl FnOnce(&Db<'_>, EnvironmentRow) -> Result<Answer> + 'static) -> Result<Action> {
         Ok(Action::Query(Box::new(query)))
     }
 
-    /// May make something: an environment that has nothing is made.
+    /// May create something. The environment is created if there is none.
     pub fn change(
         apply: impl FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<Answer> + Send + 'static,
     ) -> Result<Action> {
@@ -193,9 +193,9 @@ impl Action {
         Ok(Action::Prepare(Box::new(prepare)))
     }
 
-    /// May make something, of many rows with so many bytes of text: a large call is made in pieces, so that others wait for
-    /// one of them at most. They can be seen before the request is answered. What a request leaves that came to no end
-    /// is completed when it is repeated.
+    /// May create many rows, with so many bytes of text. A large call is written in pieces, so that others wait for one
+    /// piece at most. Pieces can be seen before the request is answered. A request that did not complete is completed
+    /// by repeating it.
     pub fn change_rows<T: Send + Sync + 'static>(
         rows: Vec<T>,
         bytes: impl Fn(&T) -> usize,
@@ -212,7 +212,7 @@ impl Action {
                 begun = Some(view.write(move |tx, environment| (of_rows.1)(tx, environment, &of_rows.0[piece]))?);
             }
             Ok(Change::new(ChangedEnvironment::Made, move |tx, environment| {
-                // After a reset the other pieces are gone, too.
+                // After a reset the other pieces are gone as well.
                 if begun.is_none_or(|begun| begun == environment) {
                     (of_rows.1)(tx, environment, &of_rows.0[last])?;
                 }
@@ -238,12 +238,12 @@ impl Action {
     }
 }
 
-/// Whether a path is one of those that Courier has nothing of.
+/// Whether a path is one that Courier does not have.
 pub(super) fn is_our_own(path: &str) -> bool {
     path.starts_with("/_bulkd/")
 }
 
-/// A header that changes what a request means: one that is no text is refused, and not taken for none.
+/// A header that changes what a request means. One that is not text is refused, not ignored.
 pub(super) fn header<'a>(request: &'a Request, name: &str) -> Result<Option<&'a str>> {
     match request.header(name) {
         None if request.has_header(name) => Err(Error::invalid(name, "expected UTF-8")),
@@ -264,12 +264,12 @@ impl Call<'_> {
         Notes::new(&self.settings.findings, self.environment, &self.request)
     }
 
-    /// The query, of which the route's row names the parameters.
+    /// The query, with the parameters that the route names.
     pub fn query(&self) -> Query {
         Query::new(self.request.query(), self.known.query)
     }
 
-    /// The body as text, whatever it is declared to be: there is nothing else than JSON that it could be.
+    /// The body as text, whatever its declared type: it can be nothing but JSON.
     pub fn json(&mut self) -> Result<String> {
         if header(&self.request, "Content-Encoding")?.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"))
         {
@@ -284,7 +284,7 @@ impl Call<'_> {
         Ok(text)
     }
 
-    /// Notes of each of Courier's routes which members of its body it does not read. One of our own refuses them: a test
+    /// Notes which members of a body one of Courier's routes does not read. One of our own routes refuses them: a test
     /// that relies on one would not notice.
     fn look_for_unread(&self, body: &str) -> Result<()> {
         if body.len() > LOOKED_THROUGH {
@@ -293,7 +293,7 @@ impl Call<'_> {
         let has = |name: &str| json::scan::Members::of(body).any(|(it, _)| it.plain() == Some(name));
         let shape = match self.known.shapes {
             [shape] => Some(shape),
-            // Which of them is meant, the first member says.
+            // The first member tells which shape is meant.
             shapes => shapes.iter().find(|it| it.begins(has)),
         };
         let Some(shape) = shape else { return Ok(()) };
@@ -304,7 +304,7 @@ impl Call<'_> {
                 refused.get_or_insert(path);
                 return;
             }
-            // Of an array's items one is told of.
+            // Of an array's items only one is noted.
             let kind: String = path.chars().filter(|c| !c.is_ascii_digit()).collect();
             let (method, route) = self.known.route;
             if kinds.len() < TOLD_LIMIT && kinds.insert(kind.clone()) {
@@ -321,7 +321,7 @@ impl Call<'_> {
         }
     }
 
-    /// The body as text, an empty object if there is none: for requests of which everything is optional.
+    /// The body as text, or an empty object if there is none: for requests in which everything is optional.
     pub fn json_or_none(&mut self) -> Result<String> {
         let body = self.json()?;
         Ok(if body.trim_ascii().is_empty() { "{}".to_owned() } else { body })

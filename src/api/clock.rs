@@ -18,7 +18,7 @@ fn test_clock(call: &Call<'_>) -> Result<ManualClock> {
     })
 }
 
-/// Moves the clock, does what is to be done then, and answers with what has happened on the way.
+/// Moves the clock, does what falls due, and answers with what has happened on the way.
 fn move_clock(
     call: &Call<'_>,
     clock: ManualClock,

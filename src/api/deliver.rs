@@ -14,7 +14,7 @@ use crate::json;
 use crate::store::Db;
 use crate::store::delivery_route;
 
-/// Why a channel pauses that a request has paused.
+/// Why a channel pauses after a request has paused it.
 const BY_REQUEST: &str = "a request has paused it";
 
 #[derive(Deserialize)]

@@ -10,7 +10,7 @@ use crate::findings::{Check, Example, Finding, Level};
 use crate::model::environment::EnvironmentRow;
 use crate::store::{Db, job};
 
-/// Jobs that were never run, of which as many are named.
+/// The most jobs without a run that are named.
 const NAMED: usize = 5;
 
 /// `GET /_bulkd/doctor?cursor=&limit=`: 200 `{items, paging, worst, summary}`, the worst first. The last two are of all
@@ -48,7 +48,7 @@ fn item(finding: &Finding) -> Value {
     })
 }
 
-/// In one line.
+/// A summary in one line.
 fn summary(found: &[Finding]) -> String {
     let count = |level: Level| found.iter().filter(|it| it.check.about().level == level).count();
     let counts = Level::NAMES.iter().rev().map(|(name, level)| (name, count(*level))).filter(|(_, count)| *count > 0);
@@ -56,7 +56,7 @@ fn summary(found: &[Finding]) -> String {
     if counts.is_empty() { "nothing found".to_owned() } else { counts.join(", ") }
 }
 
-/// What the file tells: jobs with users that wait for their run.
+/// What the file shows: jobs with users that wait for their run.
 fn never_run(db: &Db<'_>, environment: EnvironmentRow) -> Result<Option<Finding>> {
     let waiting = job::list_never_run(db, environment)?;
     let (Some(first), Some(last)) = (waiting.first(), waiting.last()) else { return Ok(None) };

@@ -1,5 +1,5 @@
-//! Environments by their handles, for the page: it knows no keys. Only where any key is accepted, since whoever may send any
-//! key is kept from nothing by not knowing one.
+//! Environments by their handles, for the page: it knows no keys. Only where any key is accepted, since a key keeps no
+//! client out there.
 
 use serde_json::json;
 
@@ -44,7 +44,7 @@ fn needs_key(settings: &Settings) -> bool {
     !settings.keys.known().is_empty()
 }
 
-/// A page that `--allow-origin` lets in has keys of its own, and sees no more than these open.
+/// A page that `--allow-origin` lets in has keys of its own, and sees only the environments of these.
 fn refuse_others(settings: &Settings, request: &Request) -> Result<()> {
     let hosts: Vec<&[u8]> = request.raw_headers("host").collect();
     let own: Vec<Vec<u8>> = hosts.iter().map(|host| [settings.scheme.as_bytes(), b"://", host].concat()).collect();

@@ -1,5 +1,5 @@
-//! Faults: `/_bulkd/faults`, the header `x-bulkd-fault`, and the hook that has requests meet them. Ours; Courier has nothing
-//! of the kind.
+//! Faults: `/_bulkd/faults`, the header `x-bulkd-fault`, and the hook that applies them to requests. Ours; Courier has
+//! nothing of the kind.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::http::{self, Broken, Given, Method, Reply, Request, Response};
 use crate::journal::{Beginning, Outcome};
 use crate::json;
 
-/// Says which try of an SDK's a request is. The first is 0.
+/// The header that tells which attempt of an SDK a request is. The first is 0.
 pub const RETRY_COUNT: &str = "x-stainless-retry-count";
 
 /// `POST /_bulkd/faults` with a fault: 201 with it, its id, and how far it has come.
@@ -43,11 +43,11 @@ const USERS_PATH: &str = "/bulk/{job_id}";
 /// Refuses a fault that no request can meet.
 fn check_route(fault: &Fault, table: &'static [Route]) -> Result<()> {
     let (method, path) = (fault.method.as_ref(), fault.path.as_str());
-    // What answers `GET` answers `HEAD`.
+    // A route for `GET` answers `HEAD`, too.
     let asked = method.map(|method| if *method == Method::Head { &Method::Get } else { method });
     let is_one =
         |it: &Route| !it.is_ours() && asked.is_none_or(|method| *method == it.method) && route::is_path(it.path, path);
-    // What stands for a name is the name in braces; all else is a value that a path may have.
+    // A name in braces stands for any value. All other parts must be values that a path may have.
     if let Some(part) = path.split('/').find(|part| path != "*" && (part.contains('*') || part.starts_with(':'))) {
         let expected = format_args!(
             "expected '*' alone for any route, or a name in braces, such as /bulk/{{job_id}}; found '{}'",
@@ -105,7 +105,7 @@ pub fn delete_all(call: Call<'_>) -> Result<Action> {
     Action::whole(|_| Ok(Answer::new(204, "")))
 }
 
-/// Has requests meet their faults, and Courier's limits.
+/// Applies faults, and Courier's limits, to requests.
 pub struct FaultHook {
     faults: Arc<Faults>,
     rate_limits: Option<Arc<RateLimits>>,
@@ -123,7 +123,7 @@ impl FaultHook {
         }
     }
 
-    /// The refusal of a request that is beyond one of Courier's limits.
+    /// The refusal of a request that exceeds one of Courier's limits.
     fn beyond_limit(&self, exchange: &mut Exchange) -> Option<Response> {
         let (limits, route, environment) =
             (self.rate_limits.as_ref()?, exchange.route?, exchange.environment.as_ref()?);
@@ -139,7 +139,7 @@ impl FaultHook {
         Some(response.with_header(http::header("Retry-After", &left.to_string())))
     }
 
-    /// What becomes of an answer.
+    /// What a fault makes of an answer.
     fn reply(&self, hit: &Hit, response: Option<Response>, exchange: &mut Exchange) -> Option<Reply> {
         let effect = &hit.fault.effect;
         let own = effect.response(hit.fault.name.as_deref().unwrap_or(&hit.fault_id));
@@ -158,7 +158,7 @@ impl FaultHook {
     }
 }
 
-/// What the client is told, if it is not what the work came to.
+/// What the client gets, if that is not what the work came to.
 fn told(effect: &Effect, has_own: bool, hit: &Hit, exchange: &Exchange) -> Option<Outcome> {
     match effect.ending {
         Some(Ending::Lost | Ending::Reset) => Some(Outcome::default()),
@@ -171,7 +171,7 @@ fn told(effect: &Effect, has_own: bool, hit: &Hit, exchange: &Exchange) -> Optio
     }
 }
 
-/// The fault that a request asks for itself. What an SDK sends again by itself asks for it no more.
+/// The fault that a request itself asks for. An SDK's retry of it does not ask again.
 fn asked_for(request: &Request) -> Result<Option<Hit>> {
     let Some(text) = header(request, HEADER)? else { return Ok(None) };
     if request.header(RETRY_COUNT).is_some_and(|count| count != "0") {
@@ -209,7 +209,7 @@ impl Hook for FaultHook {
         let Some(hit) = exchange.fault.clone().filter(|hit| hit.fault.effect.when == When::After) else { return reply };
         let response = match reply {
             Reply::Answer(response) | Reply::Last(response) => response,
-            // What is not known yet is not changed.
+            // An answer that is not known yet stays as it is.
             reply => return reply,
         };
         self.reply(&hit, Some(response), exchange).unwrap_or(Reply::Broken(Broken::Lost))

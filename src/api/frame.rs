@@ -1,5 +1,5 @@
-//! HTML of messages, to be looked at in a browser without running anything in the page's name. It is put up by whoever has
-//! it already, and stands for a while under a path that nobody can guess: a frame can send no key.
+//! The HTML of messages, shown in a browser without running anything in the page's name. A client that has the HTML
+//! puts it here. For a while it stands under a path that cannot be guessed, since a frame can send no key.
 
 use std::fmt::Write;
 
@@ -31,9 +31,9 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// `GET /_bulkd/frames/{ticket}?images=&scheme=`: 200 with the HTML. Images of other machines are shown if that is asked
-/// for: to load them tells their senders that somebody looks. `scheme` has it be looked at as in a light or a dark mailbox,
-/// whatever the browser prefers.
+/// `GET /_bulkd/frames/{ticket}?images=&scheme=`: 200 with the HTML. Images of other machines are shown only if that is
+/// asked for: loading them tells their senders that the e-mail is read. `scheme` shows it as in a light or a dark
+/// mailbox, whatever the browser prefers.
 pub fn get(_: &Store, settings: &Settings, request: &Request, params: Params) -> Result<Response> {
     let query = Query::new(request.query(), &["images", "scheme"]);
     let images = if query.flag("images")? { " http: https:" } else { "" };
@@ -59,7 +59,7 @@ pub fn get(_: &Store, settings: &Settings, request: &Request, params: Params) ->
 
 const PREFERS: &str = "prefers-color-scheme";
 
-/// Has style sheets take one scheme for the preferred one. Where the document knows none, it stays as it is.
+/// Makes style sheets take one scheme for the preferred one. A document that knows none stays as it is.
 fn in_scheme(html: &str, scheme: &str) -> String {
     let mut out = String::with_capacity(html.len() + 128);
     let mut rest = html;

@@ -1,4 +1,4 @@
-//! The HTML that is put up to be looked at, by the tickets under which it stands.
+//! The HTML that browsers are to show, by the tickets under which it stands.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 /// How long a frame can be looked at.
 const KEPT_TIME: Duration = Duration::from_secs(600);
-/// Frames and their bytes, at most. The oldest gives way.
+/// The most frames, and the most bytes of them. The oldest is dropped first.
 const KEPT: usize = 200;
 const KEPT_BYTES: usize = 32 * 1024 * 1024;
 
-/// What is put up.
+/// The HTML that stands here.
 #[derive(Clone, Default)]
 pub struct Frames(Arc<Mutex<VecDeque<Frame>>>);
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::environment::Environment;
 
-/// Environments that were listed or named. After a reset the file knows nothing of one until something is made in it.
+/// Environments that were listed or named. After a reset the file does not know an environment until something is made
+/// in it.
 #[derive(Clone, Default)]
 pub struct Handles(Arc<Mutex<HashMap<String, Environment>>>);
 

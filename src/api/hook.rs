@@ -17,7 +17,7 @@ use crate::logging::{self, RequestLine};
 use crate::meter::Meter;
 use crate::model::environment::Environment;
 
-/// The page says so of what it looks up.
+/// The header by which the page marks what it looks up.
 const PAGE: &str = "x-bulkd-page";
 
 /// A request on its way through the pipeline.
@@ -31,14 +31,14 @@ pub struct Exchange {
     pub environment: Option<Environment>,
     /// The page that may read the answer, by its origin.
     pub origin: Option<String>,
-    /// What its work came to. Nothing if a hook has replied in its place.
+    /// What its work came to. Empty if a hook has replied instead.
     pub made: Outcome,
     /// Whether that is the answer to an earlier request with the same idempotency key.
     pub is_replayed: bool,
-    /// The fault that it has met, and what the client is told if that is something else.
+    /// The fault that it met, and what the client gets if that is something else.
     pub fault: Option<Hit>,
     pub told: Option<Outcome>,
-    /// Whether the page looks at something: it is no request of a client's own.
+    /// Whether the page looks something up: that is not a client's own request.
     is_look: bool,
     begun: Instant,
 }
@@ -69,12 +69,13 @@ impl Exchange {
         self.head.path()
     }
 
-    /// Whether it is one of our own routes, or a look of the page at another one: that neither fails nor is written down.
+    /// Whether it is for one of our own routes, or a look-up by the page on another one. Such a look-up neither fails
+    /// nor is recorded.
     pub fn is_ours(&self) -> bool {
         self.is_look || self.route.is_some_and(Route::is_ours)
     }
 
-    /// Since the request was read.
+    /// Time since the request was read.
     pub fn taken(&self) -> Duration {
         self.begun.elapsed()
     }
@@ -82,13 +83,13 @@ impl Exchange {
 
 /// Sees every request of the daemon, in the order in which the hooks stand.
 pub trait Hook: Send + Sync {
-    /// Before the handler. May reply in its place: then nothing is done, and the hooks behind it are not asked.
+    /// Runs before the handler. May reply instead: then nothing is done, and the hooks behind it are not asked.
     fn before(&self, _exchange: &mut Exchange, _request: &Request) -> Option<Reply> {
         None
     }
 
-    /// With the reply, after the commit. May reply in another way, or not at all: what was done stays done. Every hook is
-    /// asked, also about a reply that a hook gave before the handler.
+    /// Runs with the reply, after the commit. May reply in another way, or not at all: what was done stays done. Every
+    /// hook is asked, even about a reply that a hook gave before the handler.
     fn after(&self, _exchange: &mut Exchange, reply: Reply) -> Reply {
         reply
     }
@@ -108,12 +109,12 @@ impl Hook for MeterRequests {
     }
 }
 
-/// Tells of every request, and of the fault that it met, those who follow its environment.
+/// Sends every request, with the fault that it met, to the streams that follow its environment.
 pub struct FeedRequests(pub Arc<Feed>);
 
 impl Hook for FeedRequests {
     fn after(&self, exchange: &mut Exchange, reply: Reply) -> Reply {
-        // To follow is no news.
+        // The start of a stream is not news.
         let is_news = self.0.is_followed() && !matches!(reply, Reply::Stream(_));
         if let Some(environment) = exchange.environment.as_ref().filter(|_| is_news) {
             self.0.note(environment, "request", || {
@@ -132,7 +133,7 @@ impl Hook for FeedRequests {
     }
 }
 
-/// Tells of every new finding those who follow its environment.
+/// Sends every new finding to the streams that follow its environment.
 pub fn tell_of_findings(findings: &Findings, feed: Arc<Feed>) {
     findings.on_new(move |environment, check, what| {
         feed.note(environment, "doctor", || {

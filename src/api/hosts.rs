@@ -1,5 +1,5 @@
-//! Which sites a request may come from. A page of the web can have a name of its own point at this machine (DNS rebinding),
-//! and its requests then look like those of any local program, but for the `Host` that they name.
+//! Which sites a request may come from. A web page can point a name of its own at this machine (DNS rebinding). Its
+//! requests then look like those of any local program, except for the `Host` that they name.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -7,7 +7,7 @@ use super::origins::Origins;
 use crate::error::{Error, Kind, Result, shown};
 use crate::http::{Method, Request};
 
-/// Where SDKs send to unless told otherwise: people have the name lead here.
+/// Where SDKs send by default: people point this name at the daemon.
 const COURIER: &str = "api.courier.com";
 
 /// The hosts by which the daemon may be called.
@@ -26,8 +26,8 @@ impl Hosts {
         Hosts { named: None }
     }
 
-    /// Refuses a request that a page of another site may have sent, unless its origin is allowed. One without `Host` and
-    /// `Origin` is of no browser.
+    /// Refuses a request that a page of another site may have sent, unless its origin is allowed. A request without
+    /// `Host` and `Origin` is not a browser's.
     pub fn check(&self, request: &Request, allowed: &Origins) -> Result<()> {
         if self.named.is_none() {
             return Ok(());
@@ -45,8 +45,8 @@ impl Hosts {
         self.check_origin(request, allowed)
     }
 
-    /// The part of it that is about pages. It holds for our own routes also where a key is needed: some of them are open, and
-    /// others change how the daemon answers.
+    /// The part of the check that is about pages. It holds for our own routes even where a key is needed: some of them
+    /// are open, and others change how the daemon answers.
     pub fn check_origin(&self, request: &Request, allowed: &Origins) -> Result<()> {
         let advice = match &self.named {
             Some(_) => {
@@ -56,7 +56,7 @@ impl Hosts {
         };
         let mut origins = request.raw_headers("origin").peekable();
         if origins.peek().is_none() {
-            // Where a page of another site reads or embeds something, the browser names no origin.
+            // When a page of another site reads or embeds something, the browser sends no origin.
             let is_foreign = |site: &[u8]| site.eq_ignore_ascii_case(b"cross-site");
             return match request.raw_headers("sec-fetch-site").any(is_foreign) && !is_visit(request) {
                 true => Err(Error::new(
@@ -81,7 +81,8 @@ impl Hosts {
         }
     }
 
-    /// Whether an origin is a page of ours, or of this machine. Anybody may have a page at an address.
+    /// Whether an origin is a page of ours, or of this machine. An address alone does not count: any page may be served
+    /// from one.
     fn passes_origin(&self, origin: &[u8], hosts: &[&[u8]]) -> bool {
         let Some(at) = origin.windows(3).position(|part| part == b"://") else { return false };
         let host = &origin[at + 3..];
@@ -89,7 +90,7 @@ impl Hosts {
         !host.is_empty() && self.passes(host) && !address(host).is_some_and(is_of_another_machine)
     }
 
-    /// Whether a host is one of ours, with whichever port. An address passes: only a name can be pointed elsewhere.
+    /// Whether a host is one of ours, with any port. An address passes: only a name can be pointed elsewhere.
     fn passes(&self, host: &[u8]) -> bool {
         let Some((name, port)) = parts(host) else { return false };
         if !port.strip_prefix(':').unwrap_or(port).bytes().all(|byte| byte.is_ascii_digit()) {
@@ -108,8 +109,8 @@ impl Hosts {
     }
 }
 
-/// Whether somebody follows a link to the page, wherever that stands: a colleague may have sent it. The page lets nobody
-/// embed it, and what it is given to look at is its own.
+/// Whether a browser follows a link to the page, from any site: a colleague may have sent it. The page cannot be
+/// embedded, and shows only what is its own.
 fn is_visit(request: &Request) -> bool {
     let is = |name: &str, value: &str| request.header(name).is_some_and(|it| it.eq_ignore_ascii_case(value));
     *request.method() == Method::Get

@@ -1,8 +1,8 @@
 //! `Idempotency-Key` and `x-idempotency-expiration`.
 //!
 //! A key belongs to an environment, a method and a path. The first request that succeeds under it is stored with its
-//! work; later ones, and those that race it, get the same answer, whatever their body. The log warns of another body.
-//! Refusals are not stored: they would come out the same again.
+//! work. Later requests, and those that race it, get the same answer, whatever their body; the log warns if the body is
+//! another. Refusals are not stored: a repeated request would be refused again.
 
 use jiff::Span;
 use sha2::{Digest, Sha256};
@@ -36,8 +36,8 @@ pub struct Once {
     /// SHA-256 of the body, byte for byte: a client that repeats a request sends what it sent.
     request_hash: [u8; 32],
     expiration: Option<Expiration>,
-    /// Whether an expiration that is too near or too far means the nearest that is neither: the OpenAPI's samples send
-    /// a fixed one, which is past by now.
+    /// Whether an expiration that is too near or too far is moved to the nearest that is allowed: the OpenAPI's samples
+    /// send a fixed one, which is past by now.
     nearest: bool,
     notes: Notes,
 }
@@ -70,9 +70,9 @@ pub fn read(request: &Request, contract: Contract, notes: impl FnOnce() -> Notes
 }
 
 impl Once {
-    /// The answer, if it is known already. If not, the expiration has to be one that a key can have.
+    /// The answer, if it is known already. If not, the expiration must be one that a key can have.
     pub fn find(&self, db: &Db<'_>, environment: EnvironmentRow) -> Result<Option<Answer>> {
-        // The answer first: a repeated request carries the same expiration, which may be near by now.
+        // The answer comes first: a repeated request carries the same expiration, which may be too near by now.
         if let Some(stored) = idempotency::find(db, environment, &self.scope)? {
             if stored.request_hash.is_some_and(|hash| hash != self.request_hash) {
                 let (endpoint, key) = (shown(&self.scope.endpoint), shown(&self.scope.key));
@@ -107,7 +107,7 @@ impl Once {
     }
 }
 
-/// Tells a client that it sees an earlier answer. Ours: nothing is known of such a header at Courier.
+/// Tells a client that this is an earlier answer. Ours: Courier is not known to have such a header.
 pub fn replayed() -> Header {
     http::header("X-Bulkd-Replayed", "true")
 }

@@ -7,7 +7,7 @@ use crate::model::bulk::JobStatus;
 use crate::model::row::JobRow;
 use crate::store::job_list;
 
-/// Jobs that a page looks at for a status, found or not: a tenth of a second.
+/// The most jobs that a page searches for a status: a tenth of a second.
 const LOOKED_AT: usize = 100_000;
 
 /// `GET /_bulkd/jobs?status=`: 200 `{items, paging}`, the newest first. A page may be empty although there are more.

@@ -14,7 +14,7 @@ use crate::model::row::JobRow;
 use crate::store::job_users::{self, JobUser};
 use crate::store::{Db, job, job_breakdown, job_list, message, outbox};
 
-/// Messages and failures that are counted by kind: a few tenths of a second. `counted` says how many were.
+/// The most messages and failures that are counted by kind: a few tenths of a second. `counted` says how many were.
 const COUNTED: usize = 200_000;
 /// Kinds of failures.
 const KINDS: usize = 20;
@@ -59,9 +59,9 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// `GET /_bulkd/jobs/{job_id}/users?at=&cursor=&status=&limit=`: 200 `{items, paging, total}`, the users from the `at`-th
-/// on, counted from 0 in the order of ingest. To go to a place costs the same wherever it is. With `status=ERROR` the failures alone, which
-/// are stepped over up to the place; with `status=PENDING` those whose turn is yet to come.
+/// `GET /_bulkd/jobs/{job_id}/users?at=&cursor=&status=&limit=`: 200 `{items, paging, total}`, the users from the
+/// `at`-th on, counted from 0 in the order of ingest. All places cost the same. With `status=ERROR` only the failures,
+/// which are stepped over up to the place; with `status=PENDING` only the users that are not done yet.
 pub fn list_users(mut call: Call<'_>) -> Result<Action> {
     let job_id = call.path("job_id");
     let query = call.query();

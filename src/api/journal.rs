@@ -21,11 +21,11 @@ use crate::journal::{Beginning, Entry, Journal, MetFault};
 use crate::model::environment::Environment;
 use crate::model::fold::folded;
 
-/// Headers that open something: of a key its environment is shown.
+/// Headers that give access. Of a key, its environment is shown.
 const SECRETS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
 
-/// Writes requests down, of Courier's routes and of those that there are not: what a test asks bulkd's own would push out
-/// what it asks about.
+/// Records requests to Courier's routes and to unknown ones. The requests of tests to bulkd's own routes would push out
+/// what they ask about.
 pub struct JournalHook {
     journal: Arc<Journal>,
     findings: Arc<Findings>,
@@ -47,7 +47,7 @@ impl JournalHook {
         self.findings.note(environment, Check::FastPolling, head.path(), Some(&request), what);
     }
 
-    /// Notes that an SDK has sent something again, and whether it was done twice.
+    /// Notes that an SDK has sent a request again, and whether it was done twice.
     fn note_retry(&self, environment: &Environment, entry: &Entry) {
         let request = &format!("{} {}", entry.head.method, entry.head.path());
         let count = text(entry.head.headers(RETRY_COUNT).next().unwrap_or_default());
@@ -78,16 +78,16 @@ impl JournalHook {
     }
 }
 
-/// Words in the names of headers and parameters that hold what is not for others.
+/// Words in the names of headers and parameters that hold secrets.
 const SECRET: [&str; 5] = ["key", "token", "secret", "password", "authorization"];
 
-/// Whether a header or a parameter of this name is not for others. What names an idempotency key opens nothing.
+/// Whether a header or a parameter of this name is secret. One that names an idempotency key gives no access.
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     !name.starts_with("idempotency") && SECRET.iter().any(|word| name.contains(word))
 }
 
-/// A query without what is not for others.
+/// A query without its secrets.
 fn redacted(query: &str) -> String {
     let of_pair = |pair: &str| match pair.split_once('=') {
         Some((name, _)) if is_secret(name) => format!("{name}=REDACTED"),
@@ -96,18 +96,18 @@ fn redacted(query: &str) -> String {
     query.split('&').map(of_pair).collect::<Vec<_>>().join("&")
 }
 
-/// What clients look at again and again.
+/// Routes that clients poll.
 const POLLED: [&str; 4] =
     ["/bulk/{job_id}", "/bulk/{job_id}/users", "/messages/{message_id}", "/messages/{message_id}/history"];
-/// What makes another each time that it is done.
+/// Routes that make something new each time.
 const MAKING: [&str; 4] = ["/bulk", "/send", "/send/list", "/messages/{message_id}/resend"];
 
-/// Whether a request looks at something that is looked at again and again.
+/// Whether a request polls.
 fn is_look(exchange: &Exchange) -> bool {
     exchange.head.method == Method::Get && exchange.route.is_some_and(|route| POLLED.contains(&route.path))
 }
 
-/// Whether an SDK has sent a request again, and nothing tells that from another one.
+/// Whether an SDK has sent a request again, and nothing tells it from a new one.
 fn is_unkeyed_retry(head: &Head) -> bool {
     let has = |name: &str| head.headers(name).next().is_some();
     head.method == Method::Post
@@ -196,7 +196,7 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
 
-/// Whether all words stand in what was sent or answered, in whatever case.
+/// Whether all words occur in what was sent or answered, in any case.
 fn has_words(entry: &Entry, words: &[String]) -> bool {
     if words.is_empty() {
         return true;
@@ -208,7 +208,7 @@ fn has_words(entry: &Entry, words: &[String]) -> bool {
     words.iter().all(|word| all.iter().any(|text| text.contains(word)))
 }
 
-/// The headers that were sent, without what opens something.
+/// The headers that were sent, without those that give access.
 fn headers(head: &Head, environment: &Environment) -> Vec<(String, String)> {
     let shown = |(name, value): (&[u8], &[u8])| {
         let name = text(name).into_owned();
@@ -223,8 +223,8 @@ fn headers(head: &Head, environment: &Environment) -> Vec<(String, String)> {
     head.all_headers().map(shown).collect()
 }
 
-/// The SDK that has sent a request, as far as its headers tell: those of Stainless and of Fern say so, the others have a
-/// user agent.
+/// The SDK that has sent a request, as its headers tell: those made with Stainless and with Fern say so, the others
+/// have a user agent.
 fn sdk(head: &Head) -> Value {
     let header = |name: &'static str| head.headers(name).next().map(|value| text(value).into_owned());
     let agent = header("user-agent");
@@ -287,7 +287,7 @@ fn item(entry: &Entry, environment: &Environment, table: &'static [Route]) -> Va
     })
 }
 
-/// Of a request that no route is for: why, and the nearest ones.
+/// For a request without a route: why, and the nearest routes.
 fn unmatched(entry: &Entry, table: &'static [Route]) -> Value {
     if entry.route.is_some() {
         return Value::Null;

@@ -1,5 +1,5 @@
-//! Answers that are given later, at a moment. One thread gives them all, and none of them waits in a thread of its own. At
-//! the stop they are given at once: what they tell of was done.
+//! Answers that are given at a later moment. One thread gives them all, so that none holds a thread of its own. At the
+//! stop they are given at once: what they report was done.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -27,7 +27,7 @@ struct State {
 
 struct Waiting {
     at: Timestamp,
-    /// How long that was from when it was asked for.
+    /// How long that is after the request.
     late_millis: i64,
     answerer: Answerer,
     given: Given,
@@ -59,7 +59,7 @@ impl LateAnswers {
         reply
     }
 
-    /// Gives all answers that wait, and those that come from now on, at once: bulkd stops.
+    /// Gives all waiting answers at once, and those that come from now on: bulkd stops.
     pub fn give_all(&self) {
         let waiting = self.change(|state| {
             state.is_over = true;
@@ -68,8 +68,8 @@ impl LateAnswers {
         waiting.into_iter().for_each(|it| it.answerer.give(it.given));
     }
 
-    /// How many wait, and when the last of them is given. With so many of them or more, those whose peers have gone are
-    /// forgotten first.
+    /// How many wait, and when the last of them is given. From `many` on, those whose peers have gone are removed
+    /// first.
     pub fn waiting(&self, many: usize) -> (usize, Option<Timestamp>) {
         let mut state = self.state();
         if state.waiting.len() >= many {
@@ -114,7 +114,7 @@ impl LateAnswers {
 }
 
 impl Waiting {
-    /// A clock that was set back makes none of them later.
+    /// A clock that was set back delays none of them.
     fn is_due(&self, now: Timestamp) -> bool {
         self.at <= now || self.at.millis().saturating_sub(now.millis()) > self.late_millis
     }

@@ -13,7 +13,7 @@ use crate::model::row::JobRow;
 use crate::steer::Stepped;
 use crate::store::{due, job};
 
-/// Users in a second, and looks, at most.
+/// The most users in a second, and the most looks.
 pub const MOST: u64 = 1_000_000;
 
 #[derive(Deserialize)]
@@ -53,8 +53,8 @@ impl PutBody {
     }
 }
 
-/// `PUT /_bulkd/lifecycle` with `{mode, per_second?, polls?, job_id?}`: 200 with what holds then. For the environment, or
-/// for one job, whose own mode goes before that.
+/// `PUT /_bulkd/lifecycle` with `{mode, per_second?, polls?, job_id?}`: 200 with what holds then. For the environment,
+/// or for one job, whose own mode goes first.
 pub fn put(mut call: Call<'_>) -> Result<Action> {
     let body: PutBody = json::read(&call.json()?, String::new)?;
     let mode = body.mode()?;
@@ -110,8 +110,8 @@ struct StepBody {
     users: Option<u64>,
 }
 
-/// `POST /_bulkd/step` with `{job_id, users?}`: 200 `{job_id, users, enqueued, failures, left, status}` once they have had
-/// their turn: how many users that were, what they came to, and how many are left.
+/// `POST /_bulkd/step` with `{job_id, users?}`: 200 `{job_id, users, enqueued, failures, left, status}` once these
+/// users are done: how many they were, what became of them, and how many are left.
 pub fn step(mut call: Call<'_>) -> Result<Action> {
     let body: StepBody = json::read(&call.json()?, String::new)?;
     let users = body.users.unwrap_or(1);

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What was done to e-mails, by the numbers of their messages. It is of this process.
+/// What was done to e-mails, by the numbers of their messages. It lives in this process.
 #[derive(Default)]
 pub struct MailboxState(Mutex<State>);
 
@@ -23,7 +23,7 @@ pub struct Done {
     pub read: HashSet<i64>,
 }
 
-/// What was done, held as long as it is looked at.
+/// What was done, locked while it is in use.
 pub struct Held<'a>(MutexGuard<'a, State>);
 
 impl std::ops::Deref for Held<'_> {
@@ -81,7 +81,7 @@ impl Done {
         number <= self.hidden_to || self.hidden.contains(&number)
     }
 
-    /// The copies are what their originals were.
+    /// The copies take over the state of their originals.
     fn follow(&mut self, copied: &[(i64, i64, i64)]) {
         for &(first, last, by) in copied {
             for number in first..=last {

@@ -1,5 +1,6 @@
-//! The reading half of Mailpit's API, over the e-mails of one environment: what asks a mail catcher what has come needs no
-//! change. To delete hides an e-mail here; the outbox keeps it. Unlike at Mailpit, an address in a search is a whole one.
+//! The reading half of Mailpit's API, over the e-mails of one environment: a test that asks a mail catcher needs no
+//! change. Deleting hides an e-mail here; the outbox keeps it. Unlike at Mailpit, an address in a search is a whole
+//! one.
 
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use crate::store::outbox::OutboxMessage;
 pub const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 
-/// E-mails that there are for those who read, the newest. Mailpit itself keeps 500.
+/// The newest e-mails: older ones are not shown. Mailpit itself keeps 500.
 const NEWEST: usize = 10_000;
 /// E-mails on a page, unless asked otherwise, and at most.
 const PAGE: usize = 50;
@@ -40,7 +41,7 @@ struct Mail {
     email: Email,
 }
 
-/// The e-mail of a message that a mail server would have got.
+/// The e-mail of a message, as a mail server would have got it.
 fn delivered(found: &OutboxMessage) -> Option<&StoredDelivery> {
     let went_out = |it: &&StoredDelivery| emails::WENT_OUT.contains(&it.status);
     found.message.deliveries.iter().filter(|it| it.channel == Channel::Email).find(went_out)
@@ -54,7 +55,7 @@ fn mail(deliveries: &mut Deliveries<'_>, found: &OutboxMessage) -> Result<Option
     Ok(Some(Mail { number, id, created_at, email: deliveries.email(found.job, &found.message, delivery, false)? }))
 }
 
-/// An e-mail that is there: the number of its message, and its job.
+/// An e-mail that is shown: the number of its message, and its job.
 type Place = (MessageNumber, JobRow);
 
 /// The newest e-mails that are not hidden, at most so many.
@@ -63,7 +64,7 @@ fn there(db: &Db<'_>, environment: EnvironmentRow, state: &MailboxState, count: 
     emails::newest(db, environment, hidden_to, count, |number| !state.done().hides(number.0))
 }
 
-/// Those of them that a search finds. What the index of texts rules out is not looked at.
+/// Those of them that a search finds. What the index of texts rules out is skipped.
 fn find(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -105,7 +106,7 @@ fn listed(call: Call<'_>, search: Search) -> Result<Action> {
     let state = call.settings.mailbox_state.clone();
     Action::query(move |db, environment| {
         let all = there(db, environment, &state, NEWEST)?;
-        // Without words all are found, and only those of the page are made.
+        // Without words all are found, and only those of the page are built.
         let found = match search.is_empty() {
             true => None,
             false => Some(find(db, environment, &state, &search, &all)?),
@@ -140,10 +141,10 @@ struct Chosen {
 }
 
 impl Chosen {
-    /// Reads a body with these members, whatever their case, as Mailpit does. What else is in it is refused: Mailpit itself
-    /// ignores it, and then deletes everything.
+    /// Reads a body with these members, in any case, as Mailpit does. Other members are refused: Mailpit itself ignores
+    /// them, and then deletes everything.
     fn read(body: &str, known: &[&str]) -> Result<Self> {
-        // Not even an empty list, which stands for an object elsewhere: all would be hidden.
+        // Not even an empty list, which stands for an object elsewhere: it would hide all e-mails.
         let body: Value = json::value(body, String::new)?;
         let Value::Object(members) = body else {
             return Err(Error::invalid(
@@ -176,7 +177,7 @@ impl Chosen {
     }
 }
 
-/// The numbers of those that were chosen: by their ids, by a search, or all.
+/// The numbers of the chosen e-mails: by their ids, by a search, or all.
 fn chosen(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -211,7 +212,7 @@ pub fn mark(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// `DELETE /api/v1/messages` with `{IDs?}`: without them all are hidden that there are.
+/// `DELETE /api/v1/messages` with `{IDs?}`: without ids, all e-mails are hidden.
 pub fn delete(mut call: Call<'_>) -> Result<Action> {
     let sent = Chosen::read(&call.json_or_none()?, &["IDs"])?;
     let state = call.settings.mailbox_state.clone();

@@ -1,5 +1,5 @@
-//! A search as Mailpit has it: words with spaces between them, in quotes where they have some themselves, each with what it
-//! is looked for in. Unlike at Mailpit, an address is a whole one, and what cannot be read is refused.
+//! A search in Mailpit's syntax: words with spaces between them, in quotes if they contain some, each with the place to
+//! look in. Unlike at Mailpit, an address is a whole one, and what cannot be read is refused.
 
 use super::call::Call;
 use crate::clock::Timestamp;
@@ -62,7 +62,7 @@ pub struct Looked<'m> {
     pub is_read: bool,
 }
 
-/// What may stand before a colon to say where its word is looked for.
+/// What may stand before a colon: the place to look in.
 const PLACES: [&str; 9] = ["addressed", "from", "to", "cc", "bcc", "reply-to", "subject", "message-id", "id"];
 
 impl Search {
@@ -95,7 +95,7 @@ impl Search {
         self.terms.is_empty()
     }
 
-    /// Words that are in subject, text or address of all that it finds, where nothing is in an e-mail but what is stored of
+    /// Words that every e-mail that it finds has in its subject, text or address. An e-mail has only what is stored of
     /// it.
     pub fn words(&self) -> Vec<String> {
         let terms = self.terms.iter().filter(|term| !term.is_negated);
@@ -114,7 +114,7 @@ impl Search {
 }
 
 impl Term {
-    /// `None` of a word that says nothing.
+    /// `None` if the word says nothing.
     fn read(word: &str, timezone: Option<&str>) -> Result<Option<Term>> {
         let rest = word.strip_prefix(['-', '!']);
         let (is_negated, word) = (rest.is_some(), rest.unwrap_or(word));
@@ -135,7 +135,7 @@ impl Term {
 }
 
 impl Filter {
-    /// `None` if what stands before the colon is a word like any other.
+    /// `None` if the text before the colon is no place: then the word is like any other.
     fn read(of: &str, value: &str, timezone: Option<&str>) -> Result<Option<Filter>> {
         let refused = |expected: &str| {
             let found = shown(value);
@@ -191,7 +191,7 @@ impl Filter {
 fn is_in(place: &str, value: &str, mail: &Looked<'_>) -> bool {
     let Email { from, to, cc, bcc, reply_to, subject, .. } = mail.email;
     let has = |text: &str| folded(text).contains(value);
-    // A whole address finds itself only.
+    // A whole address matches only itself.
     let is = |it: &Mailbox| match value.contains('@') {
         true => folded(&it.email) == value,
         false => has(&it.email) || it.name.as_deref().is_some_and(has),

@@ -1,8 +1,8 @@
-//! The Model Context Protocol over HTTP: what a language model may do here. A tool is a route: its arguments are the route's
-//! parameters and the members of its body, and its result is the route's answer.
+//! The Model Context Protocol over HTTP: what a language model may do here. A tool is a route: its arguments are the
+//! route's parameters and the members of its body, and its result is the route's answer.
 //!
-//! Two forms are spoken: the stateless one of 2026-07-28, in which every request says what it is, and the one before, which
-//! begins with a handshake. Neither has a session.
+//! Two forms are spoken: the stateless one of 2026-07-28, in which every request describes itself, and the one before,
+//! which begins with a handshake. Neither has a session.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -15,7 +15,7 @@ use super::route::Route;
 use crate::error::{Result, shown};
 use crate::http::{self, Method, Reply, Request, Response};
 
-/// The tools, each with the route that it is. What no route is for is no tool.
+/// The tools, each with its route. Without a route there is no tool.
 const TOOLS: [(&str, Method, &str); 8] = [
     ("status", Method::Get, "/_bulkd/status"),
     ("search_outbox", Method::Get, "/_bulkd/outbox"),
@@ -28,7 +28,7 @@ const TOOLS: [(&str, Method, &str); 8] = [
 ];
 
 const STATELESS: &str = "2026-07-28";
-/// Those with a handshake, the newest first.
+/// The versions with a handshake, the newest first.
 const WITH_HANDSHAKE: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
 
 const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -38,7 +38,7 @@ const SERVER: &str = "io.modelcontextprotocol/serverInfo";
 const INSTRUCTIONS: &str = "bulkd answers as Courier's Bulk API does and keeps every message in an outbox instead of sending \
                             it. Read /llms.txt for its routes.";
 
-/// What is wrong with a request: the HTTP status that it has without a session, JSON-RPC's code, and more about it.
+/// What is wrong with a request: its HTTP status in the stateless form, JSON-RPC's code, and details.
 struct Fault {
     status: u16,
     code: i32,
@@ -153,7 +153,7 @@ fn described(name: &str, route: &Route) -> Value {
     json!({ "name": name, "description": about, "inputSchema": openapi::arguments(route) })
 }
 
-/// What a request without a handshake says of itself has to be there, and to be the same in its head and its body.
+/// What a request without a handshake says of itself must be there, and must be the same in its head and its body.
 fn check(request: &Request, version: Option<&str>, method: &str, params: &Value) -> std::result::Result<(), Fault> {
     let meta = params.get("_meta").and_then(Value::as_object);
     let Some(said) = meta.and_then(|meta| meta.get(VERSION)).and_then(Value::as_str) else {
@@ -184,7 +184,7 @@ fn check(request: &Request, version: Option<&str>, method: &str, params: &Value)
     }
 }
 
-/// A header's value. What is no plain text comes in base64.
+/// A header's value. What is not plain text comes in base64.
 fn decoded(value: &str) -> Option<String> {
     match value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
         Some(text) => String::from_utf8(BASE64_STANDARD.decode(text).ok()?).ok(),
@@ -192,7 +192,7 @@ fn decoded(value: &str) -> Option<String> {
     }
 }
 
-/// The request that a call of a tool stands for.
+/// The request that a tool call stands for.
 fn within(request: &Request, params: &Value, routes: &'static [Route]) -> std::result::Result<Request, Fault> {
     let name = match params.get("name") {
         Some(Value::String(name)) => name.as_str(),
@@ -249,7 +249,7 @@ fn within(request: &Request, params: &Value, routes: &'static [Route]) -> std::r
     request.within(&route.method, &target, body).map_err(|error| Fault::params(error.to_string()))
 }
 
-/// What a schema expects in place of a value, by its type or its names. What is further inside its route looks at.
+/// What a schema expects instead of a value, judged by its type or its names. The route checks what lies deeper.
 fn mismatch(schema: &Value, value: &Value) -> Option<String> {
     if value.is_null() {
         return None;

@@ -66,7 +66,7 @@ fn filter(call: &Call<'_>) -> Result<MessageFilter> {
     })
 }
 
-/// An instant. What the SDKs' own samples send is not one; the OpenAPI's reading lets it pass.
+/// An instant. The SDKs' own samples send something else, which the OpenAPI's reading accepts.
 fn enqueued_after(call: &Call<'_>) -> Result<Option<Timestamp>> {
     let Some(text) = call.query().one("enqueued_after") else {
         return Ok(None);
@@ -158,7 +158,7 @@ pub fn resend(mut call: Call<'_>) -> Result<Action> {
             let place = place(db, environment, &message_id, &notes)?;
             let (job, definition) = job::get_by_number(db, place.job)?;
             let (recipient, user) = store::user::get(db, place.job, place.seq)?;
-            // A user of a job keeps its recipient id, also one that was made up here.
+            // A user of a job keeps its recipient id, even one that was made up here.
             let is_of_job = job.kind == JobKind::Bulk;
             let user = if is_of_job { user::named(user, &recipient)? } else { user };
             let is_v1 = !is_of_job && send_v1::is_definition(&definition);

@@ -1,10 +1,10 @@
-//! What is said of a route that is not there: which methods its path has, and which routes are nearest to it.
+//! What is said of a route that does not exist: which methods its path has, and which routes are nearest to it.
 
 use super::call::is_our_own;
 use super::route::{self, Route};
 use crate::http::Method;
 
-/// What Courier has routes of and bulkd has not.
+/// Resources that Courier has routes for and bulkd has not.
 const ABSENT: [&str; 14] = [
     "accounts",
     "audiences",
@@ -22,15 +22,15 @@ const ABSENT: [&str; 14] = [
     "translations",
 ];
 
-/// What people call what has another name in paths.
+/// Names that people use for what has another name in paths.
 const OTHER_NAMES: [(&str, &str); 3] =
     [("templates", "notifications"), ("template", "notifications"), ("jobs", "bulk")];
 
-/// Parts of a path that are looked at, and characters of a part. No route has more.
+/// The most parts of a path that are compared, and the most characters of a part. No route has more.
 const PARTS: usize = 12;
 const CHARACTERS: usize = 40;
 
-/// What one part too many, one too few and one that is another costs.
+/// The cost of one part too many, one too few, or one that differs.
 const PART: usize = 100;
 /// The same of a part that may hold anything.
 const NAME: usize = 60;
@@ -38,12 +38,12 @@ const NAME: usize = 60;
 const EMPTY: usize = 10;
 /// What a part costs that a name stands for. Where a word stands for it, it costs nothing.
 const FILLED: usize = 5;
-/// Routes that are further away are none that was meant.
+/// Routes that are further away were not meant.
 const FAR: usize = 210;
-/// Words that have less than this in common, out of a hundred, are others.
+/// Words that have less than this in common, out of a hundred, are different words.
 const ALIKE: usize = 65;
 
-/// Routes that are named at once.
+/// The most routes that are named at once.
 const NAMED: usize = 3;
 
 /// Which routes may be named.
@@ -51,7 +51,7 @@ type Among = fn(&Route) -> bool;
 
 const ANY: Among = |_| true;
 
-/// What to say of a request that no route is for, behind the words that there is none; empty if nothing is near.
+/// A hint for a request that has no route. It follows the words that there is none. Empty if nothing is near.
 pub fn hint(table: &'static [Route], method: &Method, path: &str) -> String {
     hint_among(table, ANY, Some(method), path)
 }
@@ -84,7 +84,7 @@ fn meant(part: &str) -> &str {
     OTHER_NAMES.iter().find(|(other, _)| *other == part).map_or(part, |(_, name)| name)
 }
 
-/// The routes that a request was meant for, perhaps: those of its path, and the nearest to it.
+/// The routes that a request may have meant: those of its path, and the nearest to it.
 pub fn routes(table: &'static [Route], method: &Method, path: &str) -> Vec<&'static Route> {
     if absent(&parts_of(path)).is_some() {
         return Vec::new();
@@ -96,7 +96,7 @@ fn wanted(method: &Method) -> &Method {
     if *method == Method::Head { &Method::Get } else { method }
 }
 
-/// Those that have this path, by other methods.
+/// The routes of this path with other methods.
 fn of_path(table: &'static [Route], among: Among, path: &str) -> Vec<&'static Route> {
     table.iter().filter(|it| among(it) && route::is_path(it.path, path)).collect()
 }
@@ -105,7 +105,7 @@ fn of_path(table: &'static [Route], among: Among, path: &str) -> Vec<&'static Ro
 fn near(table: &'static [Route], among: Among, wanted: Option<&Method>, path: &str) -> Vec<&'static Route> {
     let parts: Vec<&str> = parts_of(path).into_iter().map(meant).collect();
     let has_path = !of_path(table, among, path).is_empty();
-    // Who begins as Courier does means none of bulkd's own.
+    // A path that begins as Courier's do means none of bulkd's own.
     let is_of = |route: &Route| Some(&route.path.split('/').nth(1).unwrap_or_default()) == parts.first();
     let is_couriers = table.iter().any(|route| !route.is_ours() && is_of(route));
     let among = |route: &Route| among(route) && !(is_couriers && is_our_own(route.path));
@@ -127,7 +127,7 @@ fn absent(parts: &[&str]) -> Option<&'static str> {
     ABSENT.into_iter().find(|name| resources.into_iter().flatten().any(|part| part == name))
 }
 
-/// What a route is for, within a sentence.
+/// What a route is for, as a part of a sentence.
 fn about(route: &Route) -> String {
     let mut letters = route.about.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
@@ -172,7 +172,7 @@ fn is_alike(word: &str, part: &str) -> bool {
     likeness(word, part) >= ALIKE
 }
 
-/// The least that it costs to make a path of a route's: the edit distance of their parts.
+/// The least cost of turning a path into a route's: the edit distance of their parts.
 fn distance(parts: &[&str], of_route: &[&str]) -> usize {
     let one_too_few = |word: &str| if is_name(word) { NAME } else { PART };
     let one_too_many = |part: &str| if part.is_empty() { EMPTY } else { PART };

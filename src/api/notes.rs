@@ -22,7 +22,7 @@ impl Notes {
         Notes { findings: findings.clone(), environment: environment.clone(), request }
     }
 
-    /// Notes a finding. What it is about is said once, and counted each time.
+    /// Notes a finding. Each thing that it is about is logged once, and counted each time.
     pub fn note(&self, check: Check, about: impl Hash, what: impl FnOnce() -> String) {
         self.findings.note(&self.environment, check, about, Some(&self.request), what);
     }
@@ -41,7 +41,7 @@ impl Notes {
         }
     }
 
-    /// The same of a send. It has no name, so what nothing comes of in it is logged each time.
+    /// The same for a send. It has no name, so members without effect are logged each time.
     pub fn note_send(&self, told: impl IntoIterator<Item = (Check, String)>) {
         for (check, what) in told {
             match check {

@@ -1,5 +1,5 @@
-//! The table of routes as an OpenAPI document, for tools. What a route takes and gives is read off its row; what the names
-//! in it stand for is said in `openapi.json`, once for all routes.
+//! The table of routes as an OpenAPI document, for tools. What a route takes and gives is read from its row. What the
+//! names in it stand for is said in `openapi.json`, once for all routes.
 
 use std::sync::OnceLock;
 
@@ -23,7 +23,7 @@ pub fn get(routes: &'static [Route]) -> Answer {
     Answer::new(200, DOCUMENT.get_or_init(|| document(routes).to_string()).as_str())
 }
 
-/// What names stand for, with the bounds by which the code goes.
+/// What names stand for, with the bounds that the code uses.
 fn nouns() -> &'static Value {
     static READ: OnceLock<Value> = OnceLock::new();
     READ.get_or_init(|| {
@@ -88,10 +88,10 @@ pub fn arguments(route: &Route) -> Value {
     arguments
 }
 
-/// How deep schemas lie in one another at most where none refers to another.
+/// The most levels of schemas inside one another, where none refers to another.
 const DEPTH: usize = 12;
 
-/// A schema with those that it refers to in their places.
+/// A schema with its references replaced by what they refer to.
 fn within(schema: &Value, nouns: &Value, depth: usize) -> Value {
     if depth > DEPTH {
         return json!({});
@@ -199,7 +199,7 @@ fn parameters(route: &Route, nouns: &Value) -> Vec<Value> {
     all
 }
 
-/// What stands in `answers`: a status, what its body has, and what it means, and perhaps another one.
+/// The responses in `answers`: a status, what its body has, what it means, and perhaps further ones.
 fn responses(route: &Route, nouns: &Value) -> Value {
     let mut responses = json!({
         "default": {
@@ -213,7 +213,7 @@ fn responses(route: &Route, nouns: &Value) -> Value {
             Some((shape, _)) => Some(schema(&shape, route, nouns)),
             None => word(text, nouns),
         };
-        // A refusal may also come from before the route's own.
+        // A refusal may also come from a step before the route.
         let refusal = responses["default"]["content"][JSON]["schema"].clone();
         let schema = match schema {
             Some(schema) if !status.starts_with('2') => Some(json!({ "anyOf": [schema, refusal] })),
@@ -285,7 +285,7 @@ fn schema(shape: &Shape<'_>, route: &Route, nouns: &Value) -> Value {
 }
 
 impl Route {
-    /// The schema that a member of this route is, where its name alone does not tell. `[User]` is an array of them.
+    /// The schema of a member of this route, if its name alone does not tell. `[User]` is an array of them.
     fn named(&self, member: &str) -> Option<Value> {
         let (_, schema) = self.schemas.iter().find(|(name, _)| *name == member)?;
         let of_name = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });

@@ -1,5 +1,5 @@
-//! The pages of other sites that may call the API from a browser (`--allow-origin`), and what a browser wants to be told
-//! before it lets them: CORS, as the Fetch standard has it. Without the flag nothing of it is answered.
+//! The pages of other sites that may call the API from a browser (`--allow-origin`), and what a browser asks before it
+//! lets them: CORS, as the Fetch standard has it. Without the flag none of it is answered.
 
 use crate::http::{self, Method, Reply, Request, Response};
 
@@ -35,7 +35,7 @@ impl Origins {
         self.named.iter().find(is_named).map(String::as_str)
     }
 
-    /// The origin that the page of a request is told to be allowed; `None` if it is not, or if no page has sent it.
+    /// The origin of the page that sent a request, if it is allowed. `None` also if no page has sent it.
     pub fn of(&self, request: &Request) -> Option<&str> {
         if self.named.is_empty() {
             return None;
@@ -48,7 +48,8 @@ impl Origins {
     }
 }
 
-/// What a browser is told that asks whether a page may send a request, such as one with a key. `None` for all other requests.
+/// The answer to a browser that asks whether a page may send a request, such as one with a key. `None` for all other
+/// requests.
 pub fn preflight(request: &Request) -> Option<Response> {
     if *request.method() != Method::Options {
         return None;
@@ -73,7 +74,7 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
-/// Lets a page of this origin read the answer. Cookies are none of it: nothing here has any.
+/// Lets a page of this origin read the answer. Not with cookies: nothing here has any.
 pub fn let_read_response(origin: &str, response: Response) -> Response {
     match let_read(origin, Reply::Answer(response)) {
         Reply::Answer(response) | Reply::Last(response) => response,

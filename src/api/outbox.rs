@@ -16,16 +16,16 @@ use crate::store::outbox::{self, DeliveryFilter, Order, OutboxFilter, OutboxMess
 use crate::store::search::Words;
 use crate::store::{Db, Page, gone, job, message, search};
 
-/// Words that are looked for, at most.
+/// The most words to search for.
 const WORDS: usize = 20;
-/// Messages that a page of a search looks at, found or not: about a second. What the index of texts rules out is none of
-/// them.
+/// The most messages that a page of a search looks at: about a second. Those that the index of texts rules out do not
+/// count.
 const LOOKED_AT: usize = 200_000;
 
 /// What a request asks of the outbox.
 struct Wanted {
     filter: OutboxFilter,
-    /// In small letters.
+    /// In lower case.
     words: Vec<String>,
     message_id: Option<String>,
     after: Option<String>,
@@ -91,7 +91,8 @@ impl Wanted {
     }
 }
 
-/// A page of what is asked for, by the index of texts if words are. So many messages are looked at for them.
+/// A page of what is asked for, by the index of texts if that includes words. At most so many messages are looked at
+/// for them.
 fn page(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -106,7 +107,7 @@ fn page(
     }
 }
 
-/// The first number behind what `after` names: a message by its id, or the end of a page by its cursor.
+/// The first number behind `after`, which is the id of a message, or the cursor of a page's end.
 pub fn behind(db: &Db<'_>, environment: EnvironmentRow, field: &str, after: &str) -> Result<MessageNumber> {
     if let Ok(position) = Cursor::read(Some(after), PagedList::Outbox) {
         return Ok(MessageNumber(position as i64));
@@ -120,8 +121,8 @@ pub fn behind(db: &Db<'_>, environment: EnvironmentRow, field: &str, after: &str
     }
 }
 
-/// `GET /_bulkd/outbox`: what went out, in the order in which it was written or the other way; an entry a channel, and one
-/// for a message that did not go out at all. A send's request id is its `job_id`.
+/// `GET /_bulkd/outbox`: what went out, in the order in which it was written or in reverse. There is an entry for each
+/// channel, and one for a message that did not go out at all. A send's request id is its `job_id`.
 pub fn list(call: Call<'_>) -> Result<Action> {
     let query = call.query();
     let wanted = Wanted::read(&query, query.one("message_id"))?;
@@ -144,7 +145,7 @@ pub fn list(call: Call<'_>) -> Result<Action> {
         let page = page(db, environment, (&filter, words, LOOKED_AT), numbers, order, limits)?;
         let mut next = page.next;
         let (mut text, mut deliveries) = (PageText::of_items(), Deliveries::new(db));
-        // The page ends early where what is derived from its rows is larger than a page may be.
+        // The page ends early if what is derived from its rows is larger than a page may be.
         for found in page.items {
             if !text.has_room() {
                 next = Some(found.message.number);

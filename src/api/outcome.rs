@@ -1,4 +1,4 @@
-//! How messages end, and what happens to them later, as a test says. Ours; at Courier providers tell of it.
+//! How messages end, and what happens to them later, as a test sets it. Ours; at Courier providers report it.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -51,8 +51,8 @@ fn shown_of(of: &OutcomeOf, Ending { after_millis, verdict }: &Ending) -> Value 
 }
 
 /// `PUT /_bulkd/outcomes` with `{address | recipient, status, reason?, after?}`: 200 with the outcome, which holds for
-/// messages that are made from now on. With `{message_id, status, reason?, after?}` the message comes to that, now or
-/// later: 200 with its record.
+/// messages that are made from now on. With `{message_id, status, reason?, after?}` the message takes that status, now
+/// or later: 200 with its record.
 pub fn put(mut call: Call<'_>) -> Result<Action> {
     let text = call.json()?;
     let body: OutcomeBody<'_> = json::read(&text, String::new)?;
@@ -140,7 +140,7 @@ struct EventBody {
 }
 
 /// `POST /_bulkd/messages/{message_id}/events` with `{status, reason?}`: 200 with the record, after that has happened to
-/// the message. Webhooks are told.
+/// the message. Webhooks get it.
 pub fn create_event(mut call: Call<'_>) -> Result<Action> {
     let message_id = call.path("message_id");
     let body: EventBody = json::read(&call.json()?, String::new)?;

@@ -9,13 +9,12 @@ use crate::ui;
 
 pub const HTML: &str = "text/html; charset=utf-8";
 
-/// What the page may do: nothing but to run its own files and to speak to this daemon. Nothing of a message can become
-/// markup or script of it.
+/// What the page may do: run its own files, and call this daemon. No part of a message can become its markup or script.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self'; \
                       img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'";
 
-/// In the path of files that may change with each look.
+/// In the path of files that may change with each load.
 const DEVELOPMENT: &str = "dev";
 
 /// `GET /`.

@@ -13,7 +13,7 @@ use crate::model::row::{JobRow, TemplateRow};
 pub const DEFAULT_LIMIT: u64 = 100;
 /// Items on a page, at most.
 pub const MAX_LIMIT: u64 = 1_000;
-/// How much JSON a page holds, about: it ends early rather than grow beyond.
+/// About how much JSON a page holds: it ends early rather than exceed this.
 pub const PAGE_BYTES: usize = 6 * 1024 * 1024;
 
 /// What a [`Cursor`] leads through.
@@ -69,8 +69,8 @@ impl PagedList {
     }
 }
 
-/// A place in a list. Clients see it as an opaque text of hexadecimal digits (some encode a cursor twice, so it has to
-/// be made of characters that need no encoding). It is bound to the list that it was made for.
+/// A place in a list. For clients it is an opaque text of hexadecimal digits: some encode a cursor twice, so it
+/// consists of characters that need no encoding. It belongs to the list that it was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     pub list: PagedList,
@@ -158,12 +158,12 @@ impl fmt::Display for TextCursor {
     }
 }
 
-/// FNV-1a: the same in every version of ours, since cursors may outlive a restart.
+/// FNV-1a: the same in every version of bulkd, since cursors may outlive a restart.
 fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// Tells a cursor of ours from other text. No secret: a cursor opens nothing that its list does not show.
+/// Tells our cursors from other text. It is no secret: a cursor gives access to nothing that its list does not show.
 fn check(list: u64, position: u64) -> u32 {
     let mixed = (list ^ position.rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed >> 32) as u32
@@ -196,7 +196,7 @@ fn named(
     Ok(page.end("]}"))
 }
 
-/// A page as it is written. Items are made and written one by one, into pieces that are sent as they are.
+/// A page that is being written. Items are made and written one by one, into pieces that are sent as they are.
 pub struct PageText {
     text: Pieces,
     begun: bool,
@@ -207,13 +207,13 @@ impl PageText {
         PageText { text: beginning.into(), begun: false }
     }
 
-    /// `{"items": [...], "paging": {...}}`, of which it is known at the end whether there is more.
+    /// `{"items": [...], "paging": {...}}`. Only its end tells whether there is more.
     pub fn of_items() -> Self {
         PageText::new("{\"items\":[")
     }
 
-    /// A page of what is at hand as a whole, and the cursor of the next one: of `all` those at the places from `from` on, at
-    /// most `limit`, each as `show` has it. It takes `all` to be as long as it is, or longer than this page reaches.
+    /// A page of a list that is at hand as a whole, with the cursor of the next page: the items of `all` from place
+    /// `from` on, at most `limit`, each as `show` writes it. `all` is complete, or reaches beyond this page.
     pub fn of_places<T>(
         (list, from, limit): (PagedList, u64, u64),
         all: impl ExactSizeIterator<Item = T>,

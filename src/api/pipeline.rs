@@ -30,8 +30,8 @@ use crate::store::environment::{self, View};
 use crate::store::{Db, Lane, Store, SyncWhen, Tx, Undo};
 use crate::threads::catch;
 
-/// How often a change is worked out anew because others have changed what it was worked out from. Each time one of them
-/// was done.
+/// How often a change is prepared again because others have changed what it was prepared from. Each time, one of the
+/// others succeeded.
 const REWORKED: usize = 100;
 
 /// The API over a store.
@@ -47,11 +47,11 @@ pub struct Api {
 /// What a request came to.
 enum RequestOutcome {
     Answer(Answer),
-    /// A hook's own.
+    /// A reply that a hook gave.
     Reply(Reply),
 }
 
-/// Refuses a body that a route of our own does not read.
+/// Refuses a body that one of our own routes does not read.
 fn check_no_body(request: &Request, route: &Route) -> Result<()> {
     let sent = request.body.trim_ascii();
     if !is_our_own(route.path)
@@ -73,7 +73,7 @@ impl Api {
         let measured = MeterRequests { meter: settings.meter.clone(), routes: ROUTES };
         let followed = FeedRequests(settings.feed.clone());
         tell_of_findings(&settings.findings, settings.feed.clone());
-        // What a fault makes of an answer is what is written down, counted, told and logged.
+        // Faults come first, so that what they make of an answer is what is recorded, counted, streamed and logged.
         let hooks: Vec<Box<dyn Hook>> = vec![
             Box::new(FaultHook::new(&settings)),
             Box::new(JournalHook::new(&settings)),
@@ -94,13 +94,13 @@ impl Api {
         })
     }
 
-    /// Whether a request asks how the daemon is, which takes neither a key nor a look at the file.
+    /// Whether a request asks for the daemon's health, which needs neither a key nor the file.
     pub fn is_always_answered(&self, method: &str, path: &str) -> bool {
         let found = method.parse().ok().and_then(|method| routes::find(&method, path).ok());
         found.is_some_and(|(route, _)| matches!(route.access, Access::Open(_)))
     }
 
-    /// Lets the page of this origin read an answer that is none of ours.
+    /// Lets the page of this origin read an answer that the API did not make.
     pub fn let_read(&self, origin: Option<&[u8]>, response: Response) -> Response {
         match origin.and_then(|origin| self.settings.origins.find(origin)) {
             Some(origin) => origins::let_read_response(origin, response),
@@ -108,7 +108,7 @@ impl Api {
         }
     }
 
-    /// Replies to a request, whatever it is. What it changes is committed behind this call, and no thread waits for that.
+    /// Replies to any request. Its change is committed after this call, and no thread waits for that.
     pub fn answer(self: &Arc<Self>, request: Request, responder: Responder) {
         let mut exchange = Exchange::begin(&request, &self.settings.origins);
         match guarded(|| self.run(request, &mut exchange)) {
@@ -133,7 +133,7 @@ impl Api {
         }
     }
 
-    /// Replies behind a commit.
+    /// Replies after the commit.
     fn commit_then(self: Arc<Self>, undo: Undo, apply: Committed, mut exchange: Exchange, responder: Responder) {
         let store = self.store.clone();
         store.submit_then(Lane::Ahead, SyncWhen::Now, undo, apply, move |answer| {
@@ -141,11 +141,11 @@ impl Api {
         });
     }
 
-    /// Replies to those of the requests whose routes are inline and that wait for nothing, all from one state of the file.
-    /// What needs no file, such as the health, is answered however busy all readers are.
+    /// Replies to the requests whose routes are inline and that need not wait, all from one state of the file. What
+    /// needs no file, such as the health, is answered even when all readers are busy.
     pub fn answer_batch(&self, requests: Vec<Request>) -> Vec<Option<Reply>> {
         let mut replies: Vec<Option<Reply>> = requests.iter().map(|_| None).collect();
-        // Taken first: what has begun is not put off.
+        // Taken first: a request that has begun is not put off.
         let reader = self.store.reader_at_once();
         let (mut waiting, mut queries) = (Vec::new(), Vec::new());
         let rows = &Rows::default();
@@ -221,7 +221,7 @@ impl Api {
             }
             _ => None,
         };
-        // Before anything is made of the body. Requests that race are told apart by the writer.
+        // Before the body is used. Between requests that race, the writer decides.
         if let Some(once) = &once
             && let Some(answer) = view.read(|db, row| once.find(db, row))?
         {
@@ -269,12 +269,12 @@ impl Api {
         Ok(answer.into())
     }
 
-    /// Takes a request of an inline route as far as its query, which the caller runs together with those of others.
-    /// `None` if the route is not inline, or if the request has to wait for something, such as a reader.
+    /// Takes a request of an inline route as far as its query, which the caller runs together with others. `None` if
+    /// the route is not inline, or if the request has to wait for something, such as a reader.
     fn begin_inline(&self, request: Request, exchange: &mut Exchange, has_reader: bool) -> Result<Option<Begun>> {
         let found = routes::find(request.method(), request.path()).ok().filter(|(route, _)| route.inline);
         let Some((route, params)) = found else { return Ok(None) };
-        // Whose handle it is, the file tells.
+        // Only the file tells which environment a handle is of.
         if environments::is_named(&request) {
             return Ok(None);
         }
@@ -332,7 +332,7 @@ impl Api {
         })
     }
 
-    /// That of the request's key, or the one that the page names.
+    /// The environment of the request's key, or the one that the page names.
     fn environment_of(&self, request: &Request) -> Result<Environment> {
         match environments::is_named(request) {
             true => environments::named(&self.store, &self.settings, request),
@@ -340,8 +340,8 @@ impl Api {
         }
     }
 
-    /// Notes which parameters of a query a route of Courier's does not know: a client that relies on one would not notice.
-    /// One of our own refuses them.
+    /// Notes which parameters of a query one of Courier's routes does not know: a client that relies on one would not
+    /// notice. One of our own routes refuses them.
     fn check_query(&self, request: &Request, route: &'static Route, environment: &Environment) -> Result<()> {
         query::check(request.query(), route.query)?;
         if is_our_own(route.path) {
@@ -365,7 +365,7 @@ impl Api {
         Ok(())
     }
 
-    /// A request that no route is for, as its error tells it. It belongs to the environment of its key all the same.
+    /// The error of a request that has no route. The request still belongs to the environment of its key.
     fn not_found(&self, error: Error, request: &Request, exchange: &mut Exchange) -> Error {
         let error = error.explained(&nearest::hint(ROUTES, request.method(), request.path()));
         exchange.environment = self.settings.keys.find(request.header("authorization"));
@@ -379,7 +379,7 @@ impl Api {
         error
     }
 
-    /// The type that a body is declared to have, if that is not JSON's, which is said once of each environment and type.
+    /// The declared type of a body, if that is not JSON. It is noted once for each environment and type.
     fn tell_of_type(&self, request: &Request, environment: &Environment) -> Option<String> {
         let declared = request.raw_headers("content-type").next().filter(|_| !request.body.is_empty())?;
         let declared = String::from_utf8_lossy(declared);
@@ -414,7 +414,7 @@ impl Api {
         Call { request, params, known, settings, seeder, environment }
     }
 
-    /// The commit is left to be done, unless something has to follow it before it is answered.
+    /// Leaves the commit to be done, unless something has to follow it before the answer.
     fn submit(&self, change: Change, once: Option<Once>, environment: &Environment) -> Result<Progress> {
         if change.hold.is_some() {
             return self.commit(change, once, environment).map(Progress::from);
@@ -429,14 +429,14 @@ impl Api {
         let (undo, apply) = keeping_answer(change, once, environment.clone());
         let answer = self.store.submit(Lane::Ahead, SyncWhen::Now, undo, apply).wait()?;
         drop(hold);
-        // A reset has taken the seed away. The work is done: a seed that fails is told to the next request.
+        // A reset has removed the seed. The reset itself is done: if the seed fails, the next request is told.
         if let Err(error) = self.seeder.ensure_seeded(&self.store, environment) {
             log::warn!("environment {} could not be seeded: {error}", environment.label());
         }
         Ok(answer)
     }
 
-    /// The reply to a request, after all that it has changed is committed.
+    /// Makes the reply to a request, after all its changes are committed.
     fn finish(&self, exchange: &mut Exchange, outcome: Result<RequestOutcome>) -> Reply {
         let is_unauthorized = outcome.as_ref().is_err_and(|error| error.kind() == Kind::Unauthorized);
         let outage = if *exchange.method() == Method::Get { &self.reads } else { &self.changes };
@@ -473,8 +473,8 @@ impl Api {
     }
 }
 
-/// Finds the rows of a batch's environments. Requests in a row mostly have the same key, and all see the same state: what
-/// was found for the last one is found.
+/// Finds the environment rows of a batch. Requests in a row mostly have the same key, and all see the same state, so
+/// the last row that was found is kept.
 #[derive(Default)]
 struct Rows(Cell<Option<([u8; 32], EnvironmentRow)>>);
 
@@ -517,11 +517,11 @@ impl Work {
 /// How far a request has come.
 enum Progress {
     Over(RequestOutcome),
-    /// As far as the commit.
+    /// Up to the commit.
     Commits(Undo, Committed),
-    /// As far as what another thread waits for.
+    /// Up to a wait in another thread.
     Later(Later, Option<Once>, Environment),
-    /// To another request, of whose answer its own is made.
+    /// To another request, whose answer becomes its own.
     Forwards(Box<Request>, Translate),
 }
 
@@ -540,10 +540,10 @@ impl From<Reply> for Progress {
     }
 }
 
-/// A change that keeps its answer for requests with the same idempotency key, or finds the one that was kept.
+/// A change that stores its answer for requests with the same idempotency key, or finds the stored one.
 fn keeping_answer(change: Change, once: Option<Once>, of: Environment) -> (Undo, Committed) {
     let Change { apply, environment: changed, undo, .. } = change;
-    // To store an answer can fail, even where the change cannot.
+    // Storing an answer can fail even where the change cannot.
     let undo = if once.is_some() { Undo::Change } else { undo };
     let apply = move |tx: &mut Tx<'_>| {
         let row = changed.resolve(tx, &of)?;
@@ -565,14 +565,14 @@ enum Begun {
     Query(Read, Environment),
 }
 
-/// A panic in a handler is an error of ours, and no more.
+/// Turns a panic in a handler into an error of ours.
 fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch(work).unwrap_or_else(|| Err(Error::internal("answering a request panicked")))
 }
 
 fn respond(answer: Answer) -> Response {
     let response = http::typed(answer.status, answer.content_type, answer.body);
-    // A page of somebody's e-mail is none of ours, and gets to run nothing in our name.
+    // A page that shows a recipient's e-mail is not ours, and may run nothing in our name.
     let response = match answer.content_type.starts_with("text/html") {
         true => response.with_header(http::header("Content-Security-Policy", "sandbox; script-src 'none'")),
         false => response,
@@ -582,7 +582,7 @@ fn respond(answer: Answer) -> Response {
 }
 
 fn refuse(error: &Error) -> Response {
-    // What is not available is told as an outage.
+    // `Kind::Unavailable` is logged as an outage instead.
     if error.kind() == Kind::Internal {
         log::error!("{error}");
     }

@@ -18,7 +18,8 @@ fn owner(user_id: String) -> PreferenceOwner {
     PreferenceOwner { user_id, tenant_id: String::new() }
 }
 
-/// `GET /preferences`: 200 `{categories, uncategorized}`: the topics that are stored. No template is told to belong to one.
+/// `GET /preferences`: 200 `{categories, uncategorized}`: the topics that are stored. Templates are shown as belonging to
+/// none.
 pub fn list(call: Call<'_>) -> Result<Action> {
     call.notes().deprecated();
     Action::query(move |db, environment| {

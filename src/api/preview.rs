@@ -1,4 +1,4 @@
-//! A message as it would be, for who is still writing it.
+//! A message as it would be, while its author still writes it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -29,8 +29,8 @@ members! {
     }
 }
 
-/// `POST /_bulkd/preview` with the body of a send to one user: 200 with all that would be known of the message. It takes the
-/// way of a send as far as its commit, which is undone: what is shown is what would be stored.
+/// `POST /_bulkd/preview` with the body of a send to one user: 200 with all that would be known of the message. It is
+/// made like a send, up to the commit, which is undone: what is shown is what would be stored.
 pub fn preview(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let message = json::read::<Sent<'_>>(&body, String::new)?.message.get();

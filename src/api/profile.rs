@@ -63,7 +63,7 @@ pub fn patch(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// Stores what `work` makes of the profile that is stored, which takes as long as that is large.
+/// Stores what `work` makes of the stored profile. For a large profile this takes its time.
 fn worked_out(
     user_id: String,
     answer: Answer,

@@ -35,7 +35,7 @@ impl Query {
         self.text.split('&').any(is_named) && self.one(name).is_none()
     }
 
-    /// A parameter that is said or not.
+    /// A flag, given or not.
     pub fn flag(&self, name: &str) -> Result<bool> {
         match self.one(name).map(|value| value.to_ascii_lowercase()).as_deref() {
             None | Some("false" | "0") => Ok(false),
@@ -50,8 +50,8 @@ impl Query {
         values.filter(|value| is_given(value)).collect()
     }
 
-    /// The cursor of a request. The word itself, which the samples of Courier's SDKs send, means none as well: no cursor of
-    /// ours looks like it.
+    /// The cursor of a request. The word `cursor` itself, which the samples of Courier's SDKs send, means none: no
+    /// cursor of ours looks like it.
     pub fn cursor(&self) -> Option<String> {
         self.one("cursor").filter(|cursor| cursor != "cursor")
     }
@@ -74,7 +74,7 @@ fn is_given(value: &str) -> bool {
     !matches!(value, "" | "undefined" | "null")
 }
 
-/// Refuses a query of which a parameter that the route knows cannot be read. What it does not know is not read.
+/// Refuses a query in which a parameter that the route knows cannot be read. Unknown parameters are not read.
 pub fn check(text: &str, known: &'static [&'static str]) -> Result<()> {
     for (name, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
         let name = decode(name);
@@ -88,8 +88,8 @@ pub fn check(text: &str, known: &'static [&'static str]) -> Result<()> {
 /// Parameters of bulkd's own routes that may be repeated.
 const LISTS: [&str; 1] = ["fields"];
 
-/// Refuses what one of bulkd's own routes would not go by: a parameter that is given twice and can have one value, and a
-/// size of pages that there is not. Courier's clients are not held to that.
+/// Refuses what one of bulkd's own routes could not follow: a parameter with one value that is given twice, and an
+/// invalid page size. Courier's clients are not held to that.
 pub fn check_our_own(text: &str, known: &'static [&'static str]) -> Result<()> {
     let query = Query::new(text, known);
     for name in known.iter().filter(|name| !LISTS.contains(*name)) {
@@ -106,7 +106,7 @@ pub fn check_our_own(text: &str, known: &'static [&'static str]) -> Result<()> {
     Ok(())
 }
 
-/// Parameters that the route does not know, of the first so many: each is told in the log.
+/// The most unknown parameters of a query that are looked at: each is logged.
 const UNKNOWN: usize = 20;
 
 /// The names of parameters that the route does not know.
@@ -119,7 +119,7 @@ pub fn unknown<'q>(text: &'q str, known: &'static [&'static str]) -> impl Iterat
 /// What is said of a part of a URL that cannot be read.
 pub const UNREADABLE: &str = "expected UTF-8 in percent-encoding, with '%25' for a percent sign";
 
-/// A part of a URL as it is meant. `None` if it is no UTF-8, or if a percent sign has no two hexadecimal digits behind it:
+/// A part of a URL, decoded. `None` if it is not UTF-8, or if a percent sign is not followed by two hexadecimal digits:
 /// two names must not become one because neither can be read.
 pub fn read_encoded(part: &str) -> Option<String> {
     let is_encoded = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());

@@ -26,15 +26,15 @@ pub struct Route {
     pub reads: &'static str,
     /// Status and body of its answer, in Markdown.
     pub answers: &'static str,
-    /// The schemas in `openapi.json` of those members of body and answer whose name alone does not tell what they are;
-    /// `body` and `answer` are the whole of them. `[User]` is an array.
+    /// The schemas in `openapi.json` of members of body and answer whose name alone does not tell what they are. `body`
+    /// and `answer` are the whole of them. `[User]` is an array.
     pub schemas: &'static [(&'static str, &'static str)],
-    /// What a success is written in.
+    /// The content type of a success.
     pub content_type: &'static str,
     /// Whether the answer takes no more than a look at a few rows, so that an event loop may answer it.
     pub inline: bool,
-    /// Whether it does what it does each time, whatever the request's idempotency key: where a test asks for a state, an
-    /// answer of before is no state.
+    /// Whether it acts each time, whatever the request's idempotency key: a test that asks for a state must not get an
+    /// earlier answer.
     pub each_time: bool,
 }
 
@@ -51,7 +51,7 @@ pub enum Access {
     KeyAndTable(TableHandler),
     /// No key is needed, and the daemon as a whole is looked at.
     Watch(Watch),
-    /// No key is needed, and the answer has headers of its own: what a browser is given.
+    /// No key is needed, and the answer has headers of its own: it is for browsers.
     Page(PageHandler),
     /// No key is needed: the environment is that of `--mailpit-api`. Without the flag there is no such route.
     Mailbox(Handler),
@@ -113,7 +113,7 @@ pub(super) const fn inline(path: &'static str, handler: Handler) -> Route {
     route
 }
 
-/// Of no key, and made of the table.
+/// A route without a key that answers from the table.
 pub(super) const fn table(path: &'static str, answer: fn(&'static [Route]) -> Answer) -> Route {
     row(Method::Get, path, Access::Table(answer))
 }
@@ -134,7 +134,7 @@ impl Route {
         matches!(self.access, Access::Key(_) | Access::KeyAndTable(_))
     }
 
-    /// Whether Courier has nothing of the kind.
+    /// Whether Courier has no such route.
     pub fn is_ours(&self) -> bool {
         is_our_own(self.path) || !self.needs_key()
     }
@@ -185,7 +185,7 @@ pub fn is_path(pattern: &'static str, path: &str) -> bool {
     matches(pattern, path).is_some()
 }
 
-/// What stands in place of a pattern's names. Two users must not become one because neither can be read.
+/// What stands in place of a pattern's names. What cannot be read is refused: it would make one user of two.
 pub(super) fn matches(pattern: &'static str, path: &str) -> Option<Result<Params>> {
     let (mut params, mut unreadable) = (Vec::new(), None);
     let mut parts = path.split('/');

@@ -17,14 +17,14 @@ use crate::json::shape::Shape;
 use crate::model::brand::brand_settings;
 use crate::model::preference::recipient_preferences;
 
-/// A brand that is replaced may be sent as it was shown.
+/// A replacement may be sent in the form in which a brand is shown.
 const BRAND: &str = concat!(
     "`{name, id?, settings?: ",
     brand_settings!(),
     ", snippets?: {items?: [{name, value}]}, created?, updated?, published?, version?}`"
 );
 
-/// One that is replaced may be sent as it was shown.
+/// A replacement may be sent in the form in which a template is shown.
 const TEMPLATE: &str = "`{notification: {name, content: {...}, alias?, brand?: {id}, email?: {from?, reply_to?, cc?, bcc?}, \
     routing?: {strategy_id}, subscription?: {topic_id}, tags?, id?, state?, created?, creator?, updated?, updater?}, state?}`";
 
@@ -616,7 +616,7 @@ pub fn find(method: &Method, path: &str) -> Result<(&'static Route, Params)> {
     Ok((route, params?))
 }
 
-/// The shapes in what a route says of its body. They are understood once.
+/// The shapes in what a route says of its body. They are parsed once.
 pub fn shapes(route: &Route) -> &'static [Shape<'static>] {
     static SHAPES: LazyLock<HashMap<&'static str, Vec<Shape<'static>>>> = LazyLock::new(|| {
         let texts = ROUTES.iter().map(Route::read);

@@ -29,9 +29,9 @@ members! {
     }
 }
 
-/// `POST /send` with `{message}`: 202 `{requestId}`, which for a single recipient is the message's id. Those
-/// who are named get the message in this request, unless that is too much to hold; the subscribers of lists get theirs from
-/// the runner. With `{event, recipient}`, the first form of it: 200 `{messageId}`.
+/// `POST /send` with `{message}`: 202 `{requestId}`, which for a single recipient is the message's id. Recipients that
+/// are named get the message in this request, unless that is too much to hold. The subscribers of lists get theirs from
+/// the runner. With `{event, recipient}`, the first version of it: 200 `{messageId}`.
 pub fn send(mut call: Call<'_>) -> Result<Action> {
     let body = call.json()?;
     let message = match json::read::<SendBody<'_>>(&body, String::new)?.message {
@@ -67,7 +67,7 @@ fn send_v1(call: &Call<'_>, SendV1 { definition, to }: SendV1) -> Result<Action>
     prepare(send, notes, understood, to, |id| Answer::new(200, format!("{{\"messageId\":\"{id}\"}}")))
 }
 
-/// Notes what nothing comes of.
+/// Notes the members that have no effect.
 fn tell(told: Vec<String>, to: &[SendRecipient], notes: &Notes) {
     notes.note_send(told.iter().map(|it| (Check::NoEffect, format!("{}: {it}", send::title(to)))));
 }

@@ -32,7 +32,7 @@ pub struct Settings {
     /// What answers wrong keys late. `None` where any key is accepted.
     pub late: Option<Arc<LateRefusals>>,
     pub hosts: Hosts,
-    /// Whose pages may call from a browser.
+    /// The origins whose pages may call from a browser.
     pub origins: Origins,
     /// The requests that wait until something is so.
     pub waits: Arc<Waits>,
@@ -48,7 +48,7 @@ pub struct Settings {
     pub delayed: Arc<LateAnswers>,
     /// Where backups may be put.
     pub backup_dir: Option<PathBuf>,
-    /// Whose e-mails Mailpit's API shows, and what was done to them there.
+    /// The environment whose e-mails Mailpit's API shows, and what was done to them there.
     pub mailbox: Option<Environment>,
     pub mailbox_state: Arc<MailboxState>,
     pub meter: Arc<Meter>,
@@ -59,9 +59,9 @@ pub struct Settings {
     pub lifecycle: Lifecycle,
     /// Moves the clock, and has jobs go on by steps.
     pub steering: Arc<Steering>,
-    /// By what the page names environments.
+    /// The handles by which the page names environments.
     pub handles: Handles,
-    /// What the page shows apart from itself.
+    /// The HTML that the page shows in frames.
     pub frames: Frames,
     /// What is delivered for real, if anything is.
     pub deliver: Option<Arc<Deliver>>,
@@ -91,7 +91,7 @@ impl Settings {
 }
 
 impl Bench {
-    /// Takes away what it holds of one.
+    /// Removes what it holds of one.
     pub fn clear(&self, environment: &Environment) {
         self.findings.clear(environment);
         self.journal.clear(environment);

@@ -23,7 +23,7 @@ pub const LONGEST_NAME: usize = 100;
 fn name(call: &mut Call<'_>) -> Result<String> {
     let name = call.path("name");
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    // A path of dots alone is another path for those who send it.
+    // Clients take a path of dots alone for another path.
     let begins = name.bytes().next().is_some_and(|byte| byte != b'.');
     if !begins || name.len() > LONGEST_NAME || !name.bytes().all(is_plain) {
         let expected = format_args!(
@@ -99,7 +99,7 @@ pub fn restore(mut call: Call<'_>) -> Result<Action> {
     Action::prepare(move |view| {
         let restored = snapshots::restore(view, &name)?;
         mailbox.iter().for_each(|it| it.restore(&name, &restored.copied));
-        // Those that are held have new rows, and are to be looked at.
+        // Jobs that are held have new rows, and are to be looked at.
         lifecycle.ring();
         answer(200, shown(&restored.summary).to_string())
     })
@@ -117,7 +117,7 @@ struct ForkBody {
 pub fn fork(mut call: Call<'_>) -> Result<Action> {
     let name = name(&mut call)?;
     let body: ForkBody = json::read(&call.json()?, String::new)?;
-    // Others come with no request.
+    // No request can carry other keys.
     let is_key = body.key.len() <= KEY_BYTES && body.key.bytes().all(|byte| byte.is_ascii_graphic());
     let header = format!("Bearer {}", body.key);
     let of = call.settings.keys.find(Some(&header)).filter(|_| is_key);

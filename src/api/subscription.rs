@@ -47,14 +47,13 @@ fn read_recipients(call: &mut Call<'_>) -> Result<(String, Vec<Subscriber>)> {
         Ok((sent.recipient_id.0.into_owned(), preferences))
     };
     let mut subscribers: Vec<Subscriber> = recipients.into_iter().enumerate().map(subscriber).collect::<Result<_>>()?;
-    // In the order in which they are stored, they are stored in a fraction of the time. Of those that are named twice,
-    // the first still comes first.
+    // Storing them in order takes a fraction of the time. Of those that are named twice, the first still comes first.
     subscribers.sort_by(|(one, _), (other, _)| one.cmp(other));
     Ok((list_id, subscribers))
 }
 
-/// `POST /lists/{list_id}/subscriptions` with `{recipients}`: 204. Who is on the list already stays as they are; a list
-/// that is missing is made.
+/// `POST /lists/{list_id}/subscriptions` with `{recipients}`: 204. Subscriptions that exist already stay as they are. A
+/// list that is missing is made.
 pub fn add(mut call: Call<'_>) -> Result<Action> {
     let (list_id, recipients) = read_recipients(&mut call)?;
     let begun: OnceLock<ListRow> = OnceLock::new();
@@ -64,7 +63,7 @@ pub fn add(mut call: Call<'_>) -> Result<Action> {
                 let list = list::find_or_create(tx, environment, &list_id)?;
                 *begun.get_or_init(|| list)
             }
-            // One that was replaced since has lost the others, too.
+            // A list that was replaced since has lost the others, too.
             Some(&list) if !list::is_still(tx, environment, &list_id, list)? => return Ok(()),
             Some(&list) => list,
         };

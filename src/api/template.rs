@@ -52,7 +52,7 @@ impl WriteBody {
     }
 }
 
-/// Refuses content whose texts cannot be rendered. `path` is where it stands in the request, nothing for the body itself.
+/// Refuses content whose texts cannot be rendered. `path` is its place in the request, empty for the body itself.
 fn compile(content: &Map<String, Value>, path: &'static str) -> Result<()> {
     let content = stored_elements::understand(content, path)?;
     compose::check(&content, path)
@@ -128,7 +128,7 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
 #[derive(Clone, Copy)]
 struct Asked {
     version: VersionSelector,
-    /// What is meant by one that there is not. The OpenAPI's samples name such ones.
+    /// The version to take in place of one that does not exist. The OpenAPI's samples name such ones.
     instead: Option<VersionSelector>,
 }
 
@@ -187,8 +187,8 @@ fn shown(status: u16, template: &Template, template_json: &str, state: State) ->
     Ok(Answer::new(status, json::with_members(template_json, &ours)?))
 }
 
-/// `PUT /notifications/{id}` with `{notification, state?}`: 200 and the template, of which nothing else is left but an
-/// alias and e-mail headers that were not mentioned. What is published stays so until `state` is PUBLISHED.
+/// `PUT /notifications/{id}` with `{notification, state?}`: 200 and the template, replaced as a whole except for an
+/// alias and e-mail headers that were not given. The published version stays until `state` is PUBLISHED.
 pub fn replace(mut call: Call<'_>) -> Result<Action> {
     let (payload, publish) = WriteBody::read(&mut call)?;
     let (payload, id) = (Arc::new(payload), call.path("id"));
@@ -207,7 +207,7 @@ pub fn replace(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// A template that can still be changed. What was worked out from it is stale if its draft is another by now.
+/// A template that can still be changed. A change prepared from it is stale if its draft is another by now.
 fn get_unchanged(db: &Db<'_>, environment: EnvironmentRow, id: &str, before: &Template) -> Result<Template> {
     let now = template::get_to_change(db, environment, id)?;
     if (now.template, &now.draft) != (before.template, &before.draft) {
@@ -243,7 +243,7 @@ pub fn list_versions(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// The versions from a number on downwards, from 0 all and the draft before them; and the number to go on with.
+/// The versions from a number on downwards, and the number to go on with. From 0: all of them, after the draft.
 fn versions(db: &Db<'_>, template: &Template, from: i64, limit: usize) -> Result<(Vec<String>, Option<i64>)> {
     let newest = template::find_newest(db, template.template)?;
     let mut items = Vec::new();

@@ -55,7 +55,7 @@ pub fn put_many(mut call: Call<'_>) -> Result<Action> {
     let sent = json::read::<TokensBody<'_>>(&body, String::new)?.tokens;
     let read = |(i, token): (usize, &RawValue)| Token::read(token.get(), &format!("tokens[{i}]"), None);
     let mut tokens: Vec<Token> = sent.into_iter().enumerate().map(read).collect::<Result<_>>()?;
-    // As they are stored. Of those that are the same, the last still comes last.
+    // In the order in which they are stored. Of those that are the same, the last still comes last.
     tokens.sort_by(|one, other| one.token.cmp(&other.token));
     let user_id = call.path("user_id");
     let bytes = |token: &Token| token.token.len() + token.details.len();
@@ -64,8 +64,8 @@ pub fn put_many(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// `PATCH /users/{user_id}/tokens/{token}` with `{patch}`, a JSON Patch: 204. A value that is not there is null, as the
-/// SDKs leave it out.
+/// `PATCH /users/{user_id}/tokens/{token}` with `{patch}`, a JSON Patch: 204. A missing value is null: the SDKs leave
+/// it out.
 pub fn patch(mut call: Call<'_>) -> Result<Action> {
     let patch = Patch::read(&call.json()?)?.or_null();
     let (user_id, text) = (call.path("user_id"), call.path("token"));

@@ -7,7 +7,7 @@ use crate::model::row::MessageNumber;
 use crate::store::job;
 use crate::waits::Asked;
 
-/// `POST /_bulkd/wait`: 200 as soon as it is so, else 412. What was there before counts.
+/// `POST /_bulkd/wait`: 200 as soon as the condition holds, else 412. What was there before counts.
 pub fn wait(mut call: Call<'_>) -> Result<Action> {
     let mut asked = Asked::read(&call.json()?)?;
     let waits = call.settings.waits.clone();

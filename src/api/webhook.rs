@@ -12,7 +12,7 @@ use crate::model::webhook::Destination;
 use crate::store::Db;
 use crate::store::webhook::{self, Webhook};
 
-/// Events that were given up and are shown with their webhook.
+/// The most given-up events that are shown with their webhook.
 const FAILED: usize = 100;
 
 #[derive(Deserialize)]
@@ -39,7 +39,8 @@ pub fn create(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// `GET /_bulkd/webhooks?cursor=&limit=`: 200 `{items, paging}`, the environment's and those of all, the oldest first.
+/// `GET /_bulkd/webhooks?cursor=&limit=`: 200 `{items, paging}`, the environment's own and those of all environments,
+/// the oldest first.
 pub fn list(call: Call<'_>) -> Result<Action> {
     let (query, list) = (call.query(), PagedList::Webhooks);
     let (from, limit) = (Cursor::read(query.cursor().as_deref(), list)?, query.limit() as usize);
@@ -63,7 +64,7 @@ pub fn get(mut call: Call<'_>) -> Result<Action> {
     })
 }
 
-/// `DELETE /_bulkd/webhooks/{webhook_id}`: 204; what waits in its queue is forgotten.
+/// `DELETE /_bulkd/webhooks/{webhook_id}`: 204. The events in its queue are dropped.
 pub fn delete(mut call: Call<'_>) -> Result<Action> {
     let webhook_id = call.path("webhook_id");
     Action::change_existing(move |tx, environment| {

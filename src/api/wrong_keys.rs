@@ -1,9 +1,9 @@
-//! Requests with a wrong key are answered late where keys are named: to try keys takes time. None of them has a thread that
-//! waits, and a request with a right key never waits.
+//! Where keys are named, requests with a wrong key are answered late, so that trying keys takes time. None of them
+//! holds a thread, and a request with a right key never waits.
 //!
-//! What is counted is all that is wrong, whichever address it comes from: all peers of a local daemon have the same one.
-//! So their late answers come one after the other, however many connections there are. Where too many wait, the next one is
-//! told so, and has to connect anew.
+//! All wrong keys are counted together, whatever address they come from: all peers of a local daemon have the same one.
+//! So their late answers come one after the other, however many connections there are. Where too many wait, the next
+//! one is told so, and has to connect again.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,12 +14,12 @@ use crate::http::{self, Given, Reply, Response};
 
 /// Wrong keys that are answered at once: one may be mistyped.
 const PROMPT: u32 = 10;
-/// What each one beyond them is later than the one before, up to [`LATEST_MILLIS`].
+/// The delay that each further one adds, up to [`LATEST_MILLIS`].
 const STEP_MILLIS: i64 = 100;
 const LATEST_MILLIS: i64 = 1_000;
 /// After so long without a wrong key, the count begins again.
 const QUIET_MILLIS: i64 = 60_000;
-/// The least time between two late answers of all peers: more connections try no more keys in a second.
+/// The least time between two late answers to any peers: more connections try no more keys in a second.
 const PACE_MILLIS: i64 = 20;
 /// Answers that wait, at most: the last of them for some three seconds. Each holds a connection, which makes room for others.
 const WAITING: usize = 128;

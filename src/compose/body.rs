@@ -1,4 +1,4 @@
-//! What the messages of a job say, before it is known who gets them.
+//! What the messages of a job say, before the recipients are known.
 
 use crate::error::Result;
 use crate::model::channel::Channel;
@@ -14,9 +14,9 @@ use crate::template::Partials;
 
 pub enum MessageBody {
     Content(Compiled),
-    /// The id of a template that is not stored here. With the data it stands for the texts.
+    /// The id of a template that is not stored here. With the data, it stands for the texts.
     Placeholder(String),
-    /// Nothing goes out, and for every recipient this is why.
+    /// Nothing goes out, for this reason, to any recipient.
     Fixed(Verdict),
 }
 
@@ -66,7 +66,7 @@ impl MessageBody {
         Ok((body, template))
     }
 
-    /// What its content says that has no effect, by its path.
+    /// The parts of its content that have no effect, by their paths.
     pub fn unused(&self) -> &[String] {
         match self {
             MessageBody::Content(content) => &content.unused,
@@ -74,7 +74,7 @@ impl MessageBody {
         }
     }
 
-    /// What it says on a channel; `None` if it has nothing for that. Fails if a condition cannot be decided.
+    /// What it says on a channel; `None` if it has no content for that. Fails if a condition cannot be decided.
     pub fn for_channel(
         &self,
         channel: Channel,
@@ -94,7 +94,7 @@ fn unmapped(error: String) -> MessageBody {
     MessageBody::Fixed(Verdict { status: MessageStatus::Unmapped, reason: None, error: Some(error) })
 }
 
-/// What a message says on one channel, before it is written for one recipient.
+/// What a message says on one channel, before it is rendered for one recipient.
 #[derive(Clone, Copy)]
 pub enum ChannelBody<'a> {
     Texts(&'a MessageTexts),
@@ -102,7 +102,7 @@ pub enum ChannelBody<'a> {
 }
 
 impl ChannelBody<'_> {
-    /// Writes it for one address, or says why it cannot be written.
+    /// Renders it for one address, or says why that is impossible.
     pub fn write(
         self,
         to: (Channel, Provider, &str),

@@ -1,4 +1,4 @@
-//! The `if` of a channel, of a provider or of an entry of a routing.
+//! The `if` of a channel, a provider or an entry of the routing.
 
 use crate::error::{Error, Result};
 use crate::render::helpers::helpers;
@@ -9,7 +9,7 @@ use crate::template::{self, Compiler, Partials, Program};
 pub struct Condition(Program);
 
 impl Condition {
-    /// Compiles what stands at `path` of the request.
+    /// Compiles the condition at `path` of the request.
     pub fn compile(source: &str, path: &str, names: &mut NameTable) -> Result<Self> {
         let partials = Partials::new();
         let mut compiler = Compiler::new(names, helpers(), &partials);

@@ -12,13 +12,14 @@ use crate::model::user::User;
 pub enum Consent {
     /// By any channel.
     Given,
-    /// By these channels only, the best first. They go before the channels and conditions of the message.
+    /// By these channels only, the best first. They take precedence over the channels and conditions of the message.
     Channels(Vec<Channel>),
     Refused(Verdict),
 }
 
-/// Asks, in this order: what was sent with the user for this template, by whichever of its names, and for this topic, what is stored for the topic,
-/// and the topic's default. A choice whose rules do not hold `now` is none. For a topic that is REQUIRED none of this counts.
+/// Asks in this order: what was sent with the user for this template, under any of its names, and for this topic; what
+/// is stored for the topic; the topic's default. A choice whose rules do not hold `now` does not count. For a topic
+/// that is REQUIRED, none of this counts.
 pub fn ask(
     user: &User<'_>,
     named: [Option<&str>; 4],

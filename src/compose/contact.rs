@@ -12,7 +12,7 @@ use crate::model::push_tokens;
 use crate::model::user::User;
 
 members! {
-    /// What every profile says in the same words.
+    /// The texts that every profile has under the same names.
     struct ContactTexts<'a> {
         #[serde(borrow)]
         email: Text<'a> = "email",
@@ -23,16 +23,16 @@ members! {
     }
 }
 
-/// What routing looks at in a profile.
+/// What routing reads from a profile.
 #[derive(Default)]
 struct ContactFields<'a> {
     texts: ContactTexts<'a>,
-    /// What stands under each of the [`PROFILE_KEYS`].
+    /// The values of the [`PROFILE_KEYS`].
     addresses: [Option<&'a str>; PROFILE_KEYS.len()],
 }
 
 impl<'a> ContactFields<'a> {
-    /// In one pass over the profile, whose text is known to be JSON.
+    /// In one pass over the profile, which is known to be valid JSON.
     fn read(profile: &'a str) -> Result<Self> {
         let mut fields = ContactFields::default();
         let (mut email, mut phone_number, mut locale, mut sound) = (None, None, None, true);
@@ -55,7 +55,7 @@ impl<'a> ContactFields<'a> {
         Ok(fields)
     }
 
-    /// What stands under the keys of a provider.
+    /// The values of a provider's keys.
     fn of(&self, provider: Provider) -> impl Iterator<Item = &'a str> {
         let slots = PROFILE_KEYS.iter().zip(&self.addresses);
         slots.filter(move |((_, it), _)| *it == provider).filter_map(|(_, value)| *value)
@@ -65,16 +65,16 @@ impl<'a> ContactFields<'a> {
 /// One way to reach a recipient.
 #[derive(Clone)]
 pub struct Address<'a> {
-    /// The provider that carries what goes there, unless another one is asked for.
+    /// The provider that sends there, unless another is asked for.
     pub provider: Provider,
     pub text: Cow<'a, str>,
-    /// Whether it stands in the profile, or needs none. Courier's own routing may look nowhere else.
+    /// Whether it is in the profile, or needs no entry. Courier's own routing may look nowhere else.
     pub in_profile: bool,
 }
 
 impl Address<'_> {
-    /// Whether this provider of `channel` can carry something there. Push tokens and chats are known to the provider
-    /// alone that gave them out.
+    /// Whether this provider of `channel` can send there. Push tokens and chats are only known to the provider that
+    /// issued them.
     pub fn is_for(&self, channel: Channel, provider: Provider) -> bool {
         match channel {
             Channel::Push | Channel::DirectMessage => self.provider == provider,
@@ -90,13 +90,13 @@ pub struct Contact<'a> {
     user: &'a User<'a>,
     stored: ContactFields<'a>,
     given: ContactFields<'a>,
-    /// Of `to`. Most messages are e-mails, for which it is not looked at.
+    /// Of `to`. Most messages are e-mails, which do not need it.
     sent: OnceCell<ContactFields<'a>>,
     tokens: &'a [(Provider, String)],
 }
 
 impl<'a> Contact<'a> {
-    /// From the stored profile under the one that was given with the user, and from stored push tokens.
+    /// From the stored profile, overlaid by the one given with the user, and from stored push tokens.
     pub fn new(
         recipient: &'a str,
         user: &'a User<'a>,
@@ -112,7 +112,7 @@ impl<'a> Contact<'a> {
         Ok(Contact { recipient, user, stored: read(stored)?, given, sent: OnceCell::new(), tokens })
     }
 
-    /// What `to` says under the keys of a profile.
+    /// The values of profile keys in `to`.
     fn sent(&self) -> &ContactFields<'a> {
         // Its texts were read before.
         let read = || ContactFields::read(self.user.to()?.as_profile()?).ok();
@@ -131,7 +131,7 @@ impl<'a> Contact<'a> {
             || self.user.to().is_some_and(|to| to.user_id.is_some())
     }
 
-    /// The addresses on a channel: one, or as many as there are chats or push tokens, which may name one twice.
+    /// The addresses on a channel: one, or as many as there are chats or push tokens. The same one may occur twice.
     pub fn addresses(&self, channel: Channel) -> Vec<Address<'_>> {
         let to = self.user.to();
         match channel {
@@ -154,7 +154,7 @@ impl<'a> Contact<'a> {
         }
     }
 
-    /// An address in an object: of the profile that was sent, else of `to`, else of the stored profile.
+    /// An address that is an object: of the profile that was sent, else of `to`, else of the stored profile.
     fn object(&self, provider: Provider) -> Option<Address<'_>> {
         let address = |value: &'a str| provider.row().address(value);
         let given = || self.given.of(provider).find_map(address);
@@ -164,7 +164,7 @@ impl<'a> Contact<'a> {
         Some(Address { provider, text, in_profile: true })
     }
 
-    /// The address that a provider which was asked for by its name has from elsewhere.
+    /// The address that a provider which was asked for by name takes from elsewhere.
     pub fn borrowed(&self, provider: Provider) -> Vec<Address<'_>> {
         let lent = match provider.row().borrows {
             None => Vec::new(),
@@ -176,8 +176,8 @@ impl<'a> Contact<'a> {
         lent.into_iter().map(|address| Address { provider, ..address }).collect()
     }
 
-    /// An address that is a text: of the profile that was sent, else elsewhere in what was sent, else of the stored
-    /// profile.
+    /// An address that is a text: of the profile that was sent, else from elsewhere in what was sent, else of the
+    /// stored profile.
     fn text<'s>(
         &'s self,
         provider: Provider,
@@ -196,7 +196,7 @@ impl<'a> Contact<'a> {
         found.into_iter().collect()
     }
 
-    /// All tokens: those of the profile, key by key, and those that are stored.
+    /// All tokens: those of the profile, key by key, and the stored ones.
     fn push(&self) -> Vec<Address<'_>> {
         let mut found = self.tokens_of(|provider| provider.serves(Channel::Push));
         found.extend(self.tokens.iter().map(|(provider, token)| Address {

@@ -24,7 +24,7 @@ pub struct CompiledJob {
     pub topic: Option<ResolvedTopic>,
     pub data: JobData,
     pub names: NameTable,
-    /// Of e-mails, if they are other ones for each message.
+    /// The headers of e-mails, if each message has its own.
     pub headers: Option<CompiledHeaders>,
     pub provider_checks: ProviderChecks,
     pub limits: ProviderLimits,
@@ -33,8 +33,8 @@ pub struct CompiledJob {
 }
 
 impl CompiledJob {
-    /// Compiles the texts, of which some say which year it is `now`, and the conditions. Fails if one of them is malformed,
-    /// naming it by its path in the request.
+    /// Compiles the texts and the conditions. Some texts contain the year, which is that of `now`. Fails if one of them
+    /// is malformed, with its path in the request.
     pub fn compile(resolved: ResolvedDefinition, settings: MessageSettings, now: Timestamp) -> Result<Self> {
         let mut definition = resolved.definition;
         let mut names = NameTable::default();

@@ -1,9 +1,9 @@
 //! Who gets what: from a job's definition and one user to the message that this user would receive. Pure: no clock, no
 //! file, no socket.
 //!
-//! [`Renderer`] is made once a job and used by many threads. For each user it asks whether the recipient wants the message
-//! (`consent`), where the recipient can be reached (`contact`), and which deliveries that leads to (`router`); then it
-//! writes their texts.
+//! One [`Renderer`] is made for a job and used by many threads. For each user it asks whether the recipient wants the
+//! message (`consent`), where the recipient can be reached (`contact`), and which deliveries that leads to (`router`).
+//! Then it renders their texts.
 
 mod body;
 mod condition;
@@ -26,7 +26,7 @@ pub use passed_over::PassedOver;
 pub use renderer::{Recipient, Renderer};
 pub use simulator::DELAY_MILLIS as SIMULATED_DELAY_MILLIS;
 
-/// Refuses content whose texts no recipient could be given. `path` is where it stands in the request.
+/// Refuses content whose texts cannot be rendered for any recipient. `path` is its place in the request.
 pub fn check(content: &Content, path: &str) -> Result<()> {
     Compiled::compile(content, path, &mut NameTable::default(), &Partials::new()).map(drop)
 }

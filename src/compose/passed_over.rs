@@ -1,4 +1,4 @@
-//! What a message did not go by, and why: for those who ask where it went.
+//! Channels and providers that a message did not use, and why: for requests that ask how it was routed.
 
 use crate::model::names;
 
@@ -11,7 +11,7 @@ names! {
         NoContent = "NO_CONTENT",
         NoProvider = "NO_PROVIDER",
         Unknown = "UNKNOWN",
-        /// Another one was enough, or none was to stand in.
+        /// Another one was enough, or there is nothing that it could replace.
         NotNeeded = "NOT_NEEDED",
     }
 }
@@ -19,12 +19,13 @@ names! {
 /// What was passed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassedOver {
-    /// A channel or a provider, as the routing calls it; of a nested routing all that it names. Empty if it is the message.
+    /// A channel or a provider by its name in the routing. For a nested routing, all names in it. Empty for the message
+    /// as a whole.
     pub name: String,
-    /// If it is about one of several.
+    /// If it is about one of several addresses.
     pub address: Option<String>,
     pub why: Why,
-    /// The same in words.
+    /// The reason in words.
     pub words: String,
 }
 

@@ -24,7 +24,7 @@ use crate::render::scope::Scope;
 use crate::settings::MessageSettings;
 use crate::threads::catch;
 
-/// Characters of what is told of an override.
+/// The most characters that a note quotes of an override.
 const WORDS: usize = 300;
 
 /// A user of a job with what is stored under its recipient id.
@@ -48,14 +48,14 @@ pub struct Renderer {
 }
 
 impl Renderer {
-    /// Compiles the texts, of which some say which year it is `now`. Fails if one of them is malformed, naming it by its
+    /// Compiles the texts. Some contain the year, which is that of `now`. Fails if one of them is malformed, with its
     /// path in the request.
     pub fn new(definition: ResolvedDefinition, messages: MessageSettings, now: Timestamp) -> Result<Self> {
         Ok(Renderer { job: CompiledJob::compile(definition, messages, now)? })
     }
 
-    /// Each override that comes to nothing, in words; `what` is the job or send that they belong to. In the first form of a
-    /// send they have nothing around them.
+    /// Each override without effect, in words; `what` is the job or send that they belong to. In the first version of a
+    /// send they stand at the top level.
     pub fn overrides_without_effect(&self, what: &str, is_v1: bool) -> Vec<String> {
         let definition = &self.job.definition;
         let overridden = definition.options.overridden();
@@ -67,12 +67,12 @@ impl Renderer {
         slips.map(told).collect()
     }
 
-    /// What the content says that has no effect, in the same way.
+    /// The parts of the content that have no effect, in the same way.
     pub fn unused(&self, what: &str) -> Option<String> {
         self.told_of_content(what, |it| !it.ends_with(UNKNOWN_ELEMENT))
     }
 
-    /// Elements of types that there are not, in the same way.
+    /// Elements of unknown types, in the same way.
     pub fn unknown_elements(&self, what: &str) -> Option<String> {
         self.told_of_content(what, |it| it.ends_with(UNKNOWN_ELEMENT))
     }
@@ -92,7 +92,7 @@ impl Renderer {
     }
 
     /// Adds the outcome of one user: a message, or the reason why there is none. `now` decides whether a message has to
-    /// wait; one that `has_waited` does not wait again.
+    /// wait. One that `has_waited` does not wait again.
     pub fn render(&self, user: Recipient<'_>, now: Timestamp, has_waited: bool, batch: &mut RenderedBatch) {
         self.render_telling(user, (now, has_waited), batch, None);
     }
@@ -125,8 +125,8 @@ impl Renderer {
         self.push_failure(&user, &problem, has_waited, batch);
     }
 
-    /// Adds that a message could not be made. Where there is no job whose failures could be looked at, or the message is
-    /// there already, it is one that could not be delivered.
+    /// Adds that a message could not be made. If there is no job whose failures can be read, or the message exists
+    /// already, it becomes a message that could not be delivered.
     fn push_failure(&self, user: &Recipient<'_>, problem: &str, has_waited: bool, batch: &mut RenderedBatch) {
         if self.job.kind == JobKind::Bulk && !has_waited {
             batch.push_failure(problem);
@@ -196,7 +196,8 @@ impl Renderer {
     }
 }
 
-/// Adds a message with its deliveries. The first that was not refused decides what became of it, or else the last one.
+/// Adds a message with its deliveries. The first one that was not refused decides the message's status, or else the
+/// last one.
 fn push(
     recipient: &str,
     profile_version: Option<ProfileVersion>,
@@ -213,7 +214,7 @@ fn push(
         }
         match i {
             _ if i == deciding => decides = Some((verdict, written)),
-            // Below 0 what was tried before it, above 0 what went out as well.
+            // Below 0: what was tried before it. Above 0: what went out as well.
             _ => others.push((i as i64 - deciding as i64, verdict, written)),
         }
     }

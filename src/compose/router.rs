@@ -1,4 +1,4 @@
-//! Which deliveries a message leads to: its routing followed for one recipient. Their texts are written on the way, since
+//! Which deliveries a message leads to: its routing is followed for one recipient. Texts are rendered on the way, since
 //! a provider may refuse them.
 
 use super::contact::{Address, Contact};
@@ -51,7 +51,7 @@ pub enum RoutingOutcome<'a> {
     /// In the order in which they are tried, at least one.
     Deliveries(Vec<PlannedDelivery<'a>>),
     Nowhere(Verdict),
-    /// The recipient can be reached, and the content has nothing for the channels.
+    /// The recipient can be reached, but the content has nothing for the channels.
     WithoutContent,
     Delayed {
         delay_ms: i64,
@@ -75,17 +75,17 @@ pub struct Router<'a, 'b> {
     /// Whether a condition stopped a channel.
     filtered: bool,
     without_content: bool,
-    /// What is wrong with a name that is not known.
+    /// The error about a name that is not known.
     unknown_name: Option<String>,
-    /// What is said of a channel that no provider carries.
+    /// The error about a channel that no provider carries.
     without_providers: Option<String>,
     delay_ms: Option<i64>,
     ending: Option<Ending<'b>>,
-    /// What is not tried, if the caller asked for it.
+    /// What is not tried, if the caller wants to know.
     passed_over: Option<&'b mut Vec<PassedOver>>,
 }
 
-/// What a test has said of an address.
+/// What a test has said of messages to an address.
 type Ending<'b> = &'b dyn Fn(&str) -> Option<outcome::Fate>;
 
 impl<'a, 'b> Router<'a, 'b> {
@@ -121,19 +121,19 @@ impl<'a, 'b> Router<'a, 'b> {
         Router { ending: Some(ending), ..self }
     }
 
-    /// Tells what was passed over.
+    /// Reports what was passed over.
     pub fn telling(self, passed_over: Option<&'b mut Vec<PassedOver>>) -> Self {
         Router { passed_over, ..self }
     }
 
-    /// Notes, if the caller asked for it, that `name` was not tried.
+    /// Notes, if the caller wants to know, that `name` was not tried.
     fn pass_over(&mut self, why: Why, name: &str, address: Option<&str>, words: impl FnOnce() -> String) {
         if let Some(passed_over) = self.passed_over.as_mut() {
             passed_over.push(PassedOver::new(why, name, address, words()));
         }
     }
 
-    /// Notes that what stands behind a channel was not needed any more.
+    /// Notes that the entries behind a channel were not needed.
     fn pass_over_rest(&mut self, rest: &[RoutingEntry]) {
         if self.passed_over.is_some() && self.delay_ms.is_none() {
             for entry in rest {
@@ -185,10 +185,10 @@ impl<'a, 'b> Router<'a, 'b> {
         self.unknown_name.is_some() || self.without_providers.is_some()
     }
 
-    /// The default order: a channel that is stopped or refused leads to the next one that the recipient has.
+    /// The default order: if a channel is stopped or refused, the next one that the recipient has is tried.
     fn try_default(&mut self) -> Result<(), String> {
         for (i, channel) in DEFAULT_ORDER.into_iter().enumerate() {
-            // Each recipient has an inbox: it would hide every refusal.
+            // Every recipient has an inbox, which would hide every refusal.
             let was_tried = !self.deliveries.is_empty() || self.filtered || self.has_config_error();
             if channel == Channel::Inbox && was_tried {
                 if self.has_inbox(channel) {
@@ -326,7 +326,7 @@ impl<'a, 'b> Router<'a, 'b> {
             providers.iter().for_each(|provider| self.cannot_reach(provider.name()));
             return Ok(false);
         }
-        // A condition is only looked at where it makes a difference.
+        // A condition is evaluated only where it makes a difference.
         if let Some(condition) = options.and_then(|it| it.condition.as_deref())
             && !asked.is_choice
             && !self.holds(condition)?
@@ -351,12 +351,12 @@ impl<'a, 'b> Router<'a, 'b> {
         }
     }
 
-    /// A send to an address alone reaches no inbox.
+    /// A send to a bare address reaches no inbox.
     fn has_inbox(&self, channel: Channel) -> bool {
         channel != Channel::Inbox || self.job.kind != JobKind::Send || self.contact.has_user_id()
     }
 
-    /// Each address by its own provider.
+    /// Tries each address by its own provider.
     fn try_addresses(&mut self, channel: Channel, addresses: Vec<Address<'a>>, method: Method) -> Result<bool, String> {
         let mut success = false;
         for address in addresses {
@@ -369,7 +369,7 @@ impl<'a, 'b> Router<'a, 'b> {
         Ok(success)
     }
 
-    /// All addresses by one provider after the other.
+    /// Tries all addresses by one provider after the other.
     fn try_providers(
         &mut self,
         channel: Channel,
@@ -507,7 +507,7 @@ impl<'a, 'b> Router<'a, 'b> {
             return Some(said);
         }
         match simulator::fate(channel, address) {
-            // Such an address could add headers to a mail, and no provider takes it.
+            // Such an address could add headers to a mail, and no provider accepts it.
             None if address.contains(char::is_control) => {
                 now(false, refused("the address holds a control character".to_owned()))
             }
@@ -543,7 +543,7 @@ fn refused(error: String) -> Verdict {
     Verdict::new(MessageStatus::Undeliverable, Reason::ProviderError, error)
 }
 
-/// Of an entry of the routing, else of the channel's options, whether the first success is enough.
+/// Whether the first success is enough: as the routing's entry says, else the channel's options.
 fn method(asked: ChannelRequest<'_>, options: Option<&ChannelOptions>) -> Method {
     let of_entry = asked.config.and_then(|it| it.routing_method);
     of_entry.or_else(|| options.and_then(|it| it.routing_method)).unwrap_or(Method::Single)

@@ -16,10 +16,10 @@ pub enum Fate {
 }
 
 const DOMAIN: &str = "simulator.bulkd";
-/// How long a message waits whose recipient is told to let it wait.
+/// How long a message to a simulated recipient that delays it waits.
 pub const DELAY_MILLIS: i64 = 60_000;
 
-/// The fate of an address, if it is one of the simulator's. What stands behind a `+` in the name makes no difference.
+/// The fate of an address, if it is one of the simulator's. The part behind a `+` in the name is ignored.
 pub fn fate(channel: Channel, address: &str) -> Option<Fate> {
     match channel {
         Channel::Email => {

@@ -7,14 +7,14 @@ use crate::model::provider::Provider;
 use crate::model::routing::{ChannelConfig, DEFAULT_ORDER, RoutingTarget};
 use crate::provider::Slip;
 
-/// Where messages may go by.
+/// The channels and providers that messages may use.
 #[derive(Default)]
 struct Ways {
     channels: Vec<Channel>,
     providers: Vec<Provider>,
 }
 
-/// What is overridden of no message, and why.
+/// Overrides that apply to no message, and why.
 pub fn overrides(definition: &Definition, overridden: &[Overridden<'_>]) -> Vec<Slip> {
     let (routed, chosen) = (routed(definition), in_order(definition));
     let why = |whose: Overrider| {
@@ -39,7 +39,7 @@ pub fn overrides(definition: &Definition, overridden: &[Overridden<'_>]) -> Vec<
     overridden.iter().filter_map(slip).collect()
 }
 
-/// The ways of the routing.
+/// The channels and providers of the routing.
 fn routed(definition: &Definition) -> Ways {
     let Some(routing) = &definition.routing else { return in_order(definition) };
     let mut ways = Ways::default();
@@ -57,7 +57,7 @@ fn routed(definition: &Definition) -> Ways {
     walked.map_or_else(|_| in_order(definition), |()| ways)
 }
 
-/// Those of each channel, as without a routing, or for a recipient who has chosen it.
+/// Those of each channel, as without a routing, or for a recipient that has chosen the channel.
 fn in_order(definition: &Definition) -> Ways {
     let mut ways = Ways::default();
     DEFAULT_ORDER.into_iter().for_each(|channel| ways.add_channel(definition, channel, None));

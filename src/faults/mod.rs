@@ -1,8 +1,7 @@
-//! Faults that a test asks for: which request is hit, and what becomes of its answer. They are of the process, and gone
-//! with it.
+//! Faults that a test asks for: which request is hit, and what becomes of its answer. They live in the process.
 //!
-//! Which request is hit is exact: the n-th of those that a fault matches, counted from when it was set. A share of them is
-//! drawn from a seed, so that the same requests are hit each time.
+//! It is exact which request is hit: the n-th of those that a fault matches, counted from when it was set. A share of
+//! requests is drawn from a seed, so that the same requests are hit each time.
 
 mod rate_limits;
 mod spec;
@@ -60,7 +59,7 @@ pub struct Hit {
 }
 
 impl Faults {
-    /// Sets a fault, and shows it.
+    /// Sets a fault, and returns it as it is shown.
     pub fn add(&self, environment: &Environment, fault: Fault) -> Result<Value> {
         let mut state = self.state();
         if self.count.load(Ordering::Relaxed) >= ALL_FAULTS
@@ -78,7 +77,7 @@ impl Faults {
         Ok(shown)
     }
 
-    /// Those of an environment from this number on, in the order in which they were set, each with its number.
+    /// The faults of an environment from this number on, in the order in which they were set, each with its number.
     pub fn list(&self, environment: &Environment, unfired_only: bool, from: u64) -> Vec<(u64, Value)> {
         let state = self.state();
         let all = state.of.get(&environment.key_hash).into_iter().flatten().filter(|it| it.number >= from);
@@ -91,7 +90,7 @@ impl Faults {
         found.map(Standing::shown)
     }
 
-    /// False if there is none of this id.
+    /// False if there is none with this id.
     pub fn remove(&self, environment: &Environment, fault_id: &str) -> bool {
         self.retain(environment, |it| it.fault_id != fault_id) > 0
     }
@@ -100,7 +99,7 @@ impl Faults {
         self.retain(environment, |_| false);
     }
 
-    /// Keeps some, and tells how many have gone.
+    /// Keeps some, and returns how many were removed.
     fn retain(&self, environment: &Environment, keeps: impl FnMut(&Standing) -> bool) -> usize {
         let mut state = self.state();
         let Some(all) = state.of.get_mut(&environment.key_hash) else { return 0 };
@@ -114,7 +113,7 @@ impl Faults {
         gone
     }
 
-    /// The fault that hits a request. All that match it count it, and the first that is due hits.
+    /// The fault that hits a request. All that match the request count it, and the first that is due hits.
     pub fn meet(&self, environment: &Environment, request: &Request) -> Option<Hit> {
         if self.count.load(Ordering::Relaxed) == 0 {
             return None;
@@ -124,7 +123,7 @@ impl Faults {
             let all = state.of.get(&environment.key_hash)?.iter();
             all.map(|it| (it.fault_id.clone(), it.fault.clone())).collect()
         };
-        // A body may be long: it is looked at without the lock.
+        // A body may be long: it is compared without the lock.
         let matched = all.into_iter().filter(|(_, fault)| fault.matches(request)).map(|(fault_id, _)| fault_id);
         let matched: Vec<String> = matched.collect();
         let mut state = self.state();
@@ -143,7 +142,8 @@ impl Faults {
 }
 
 impl Standing {
-    /// Counts a request that it matches. True if it is hit, which is not asked of one that is hit already.
+    /// Counts a request that it matches. True if the request is hit. With `may_hit` false it only counts: another fault
+    /// has hit already.
     fn meet(&mut self, may_hit: bool) -> bool {
         self.seen += 1;
         let is_left = self.fault.times.is_none_or(|times| self.fired < times);

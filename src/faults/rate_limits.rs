@@ -1,8 +1,8 @@
 //! Courier's documented limits of requests (`--rate-limits courier`), per environment and minute.
 //!
-//! After the reference's overview (courier.com/docs/reference/api-overview, 2026), which has them for lists, subscriptions
-//! and brands; sends, jobs, messages, profiles and preferences have none. Older pages give 20 for brands as well. How a
-//! minute is counted is not documented: here it begins with the first request.
+//! From the reference's overview (courier.com/docs/reference/api-overview, 2026), which has limits for lists,
+//! subscriptions and brands. Sends, jobs, messages, profiles and preferences have none. Older pages give 20 for brands
+//! as well. How a minute is counted is not documented: here it begins with the first request.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +19,7 @@ pub const LIMITS: &[(Method, &str, u32)] = &[
 ];
 
 const MINUTE_MILLIS: i64 = 60_000;
-/// Minutes that are counted at once; with more of them those that are over are forgotten.
+/// The most minutes that are counted at once. With more, those that are over are forgotten.
 const WINDOWS: usize = 10_000;
 
 /// Counts requests that are limited.
@@ -37,13 +37,13 @@ struct Window {
 
 impl Window {
     fn is_over(&self, now: Timestamp) -> bool {
-        // A clock that was set back begins a new one.
+        // After the clock was set back, a new minute begins.
         !(0..MINUTE_MILLIS).contains(&now.millis().saturating_sub(self.begun.millis()))
     }
 }
 
 impl RateLimits {
-    /// Counts a request of a route. Beyond the limit: the limit, and how many seconds are left of the minute.
+    /// Counts a request of a route. Beyond the limit: returns the limit, and how many seconds are left of the minute.
     pub fn count(&self, environment: &Environment, method: &Method, path: &str, now: Timestamp) -> Option<(u32, i64)> {
         let place = LIMITS.iter().position(|(of, route, _)| of == method && *route == path)?;
         let limit = LIMITS.get(place)?.2;
@@ -64,7 +64,7 @@ impl RateLimits {
         None
     }
 
-    /// Forgets what an environment has asked for.
+    /// Forgets the counts of an environment.
     pub fn clear(&self, environment: &Environment) {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         windows.retain(|(key_hash, _), _| *key_hash != environment.key_hash);

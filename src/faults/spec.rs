@@ -11,18 +11,18 @@ use crate::json::kind;
 /// The header in which a request asks for a fault of its own.
 pub const HEADER: &str = "x-bulkd-fault";
 
-/// What a fault is made of, in the order in which it is shown.
+/// The members of a fault, in the order in which they are shown.
 const MEMBERS: &[&str] = &[
     "preset", "name", "method", "path", "match", "call", "times", "percent", "seed", "when", "status", "headers",
     "body", "delay_ms", "answer",
 ];
-/// Of these, what a header may say: it is about one request.
+/// Those that a header may have: it is about one request.
 const OF_HEADER: &[&str] = &["preset", "when", "status", "headers", "body", "delay_ms", "answer"];
 const MATCH: &[&str] = &["body_contains", "users_at_least", "headers"];
 
-/// Methods that a fault may be of.
+/// The methods that a fault may match.
 pub const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
-/// Statuses that it may answer with, and the share of requests at most.
+/// The statuses that it may answer with, and the largest share of requests.
 pub const STATUSES: std::ops::RangeInclusive<u64> = 200..=599;
 pub const PERCENT: u64 = 100;
 /// An answer is held back for ten minutes at most: longer than any client waits.
@@ -30,15 +30,15 @@ pub const DELAY_MILLIS: u64 = 10 * 60 * 1000;
 pub const BODY_BYTES: usize = 64 * 1024;
 pub const HEADERS: usize = 50;
 const HEADER_BYTES: usize = 4 * 1024;
-/// As long as any path that names a job.
+/// The longest path that names a job is no longer.
 pub const PATH_CHARS: usize = 2_000;
 pub const NAME_CHARS: usize = 200;
 
 /// A name, and the fault that it is short for.
 pub type Preset = (&'static str, fn() -> Value);
 
-/// What faults can be asked for by one word. Each is nothing but members that could have been written out, and those that
-/// are written go before.
+/// The faults with a name. Each consists of members that could be written out, and members that are written take
+/// precedence.
 pub const PRESETS: &[Preset] = &[
     ("rate-limited", || json!({ "path": "*", "when": "before", "status": 429, "headers": { "retry-after": "1" } })),
     ("lost-answer", || json!({ "method": "POST", "path": "*", "when": "after", "answer": "lost" })),
@@ -52,7 +52,7 @@ pub const PRESETS: &[Preset] = &[
     ("flaky", || json!({ "path": "*", "percent": 10, "times": null, "when": "before", "status": 503 })),
 ];
 
-/// When a fault comes between.
+/// Whether a fault comes before or after the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// Nothing is done.
@@ -81,7 +81,7 @@ impl Ending {
 #[derive(Clone, Debug)]
 pub struct Effect {
     pub when: When,
-    /// Of the answer in place of the request's own.
+    /// The status of the answer in place of the request's own.
     pub status: Option<u16>,
     headers: Vec<Header>,
     body: String,
@@ -89,22 +89,22 @@ pub struct Effect {
     pub ending: Option<Ending>,
 }
 
-/// A fault, understood.
+/// A fault, parsed.
 #[derive(Debug)]
 pub struct Fault {
     pub name: Option<String>,
-    /// `None` is any.
+    /// `None`: any method.
     pub method: Option<Method>,
     pub path: String,
     matches: Match,
     /// The first request that is hit, counted from 1.
     pub call: u64,
-    /// `None` is without end.
+    /// `None`: without end.
     pub times: Option<u64>,
     percent: Option<u64>,
     seed: u64,
     pub effect: Effect,
-    /// As it was asked for, with what was left open.
+    /// The fault as it was asked for, with defaults filled in.
     pub members: Map<String, Value>,
 }
 
@@ -119,7 +119,7 @@ impl Fault {
     /// The fault that an object describes.
     pub fn read(mut sent: Map<String, Value>) -> Result<Fault> {
         only(&sent, MEMBERS, str::to_owned)?;
-        // Null is as if it was not said. Without end is the only thing that it says.
+        // Null counts as absent, except for the member whose null means that there is no end.
         sent.retain(|name, value| !value.is_null() || name == "times");
         if let Some(Value::Object(matches)) = sent.get_mut("match") {
             matches.retain(|_, value| !value.is_null());
@@ -127,7 +127,7 @@ impl Fault {
         let mut all = preset(sent.get("preset"))?;
         all.extend(sent);
         let members = Members(&all);
-        // In the order of `MEMBERS`: of several mistakes the first one is told.
+        // In the order of `MEMBERS`: of several mistakes the first one is reported.
         let fault = Fault {
             name: members.text("name", NAME_CHARS)?,
             method: members.method()?,
@@ -135,7 +135,7 @@ impl Fault {
             matches: members.matches()?,
             call: members.number("call", 1..=u64::MAX)?.unwrap_or(1),
             times: match all.get("times") {
-                // Of a share of all requests no number is meant.
+                // With a share of requests, no number is meant.
                 None if members.get("percent").is_some() => None,
                 None => Some(1),
                 Some(Value::Null) => None,
@@ -190,7 +190,7 @@ impl Fault {
         read().map_err(|error| error.with_path(|path| format!("{HEADER}.{path}")))
     }
 
-    /// Notes what it is, with what was left open filled in.
+    /// Stores what it is, with defaults filled in.
     fn with_members(mut self, all: &Map<String, Value>) -> Self {
         let mut filled = all.clone();
         filled.insert("call".to_owned(), json!(self.call));
@@ -205,19 +205,19 @@ impl Fault {
         self
     }
 
-    /// Whether a request is one that it counts.
+    /// Whether it counts a request.
     pub fn matches(&self, request: &Request) -> bool {
         self.method.as_ref().is_none_or(|method| meets(method, request.method()))
             && is_path(&self.path, request.path())
             && self.matches.holds(request)
     }
 
-    /// From how many users on a call is hit, if it asks for that.
+    /// The least number of users in the calls that it hits, if it asks for that.
     pub fn users_at_least(&self) -> Option<u64> {
         self.matches.users_at_least
     }
 
-    /// Whether the request with this number is in its share. The same number gives the same answer.
+    /// Whether the request with this number is in its share. The same number always gives the same result.
     pub fn draws(&self, number: u64) -> bool {
         let Some(percent) = self.percent else { return true };
         // SplitMix64.
@@ -229,10 +229,10 @@ impl Fault {
 }
 
 impl Effect {
-    /// The answer in place of the request's own, if there is one. It says whose fault it is.
+    /// The answer in place of the request's own, if there is one. It says that it comes from a fault.
     pub fn response(&self, called: &str) -> Option<Response> {
         let response = http::json(self.status?, self.body(called));
-        // One of the same name takes the other's place.
+        // A header of the same name is replaced.
         Some(self.headers.iter().fold(response, |response, header| response.with_header(header.clone())))
     }
 
@@ -281,12 +281,12 @@ fn users(body: &[u8]) -> u64 {
     serde_json::from_slice::<Users>(body).map_or(0, |it| it.users.len() as u64)
 }
 
-/// Whether a fault of a method meets a request: one of `GET` does `HEAD`, which is answered by the same route.
+/// Whether a fault of a method matches a request. One of `GET` matches `HEAD`, which the same route answers.
 fn meets(method: &Method, asked: &Method) -> bool {
     method == asked || *method == Method::Get && *asked == Method::Head
 }
 
-/// Whether a path is one of a pattern's: what stands in braces is any, and `*` is every path of Courier's.
+/// Whether a path matches a pattern: parts in braces match anything, and `*` matches every path of Courier's.
 fn is_path(pattern: &str, path: &str) -> bool {
     if pattern == "*" {
         return !path.starts_with("/_bulkd/");
@@ -314,7 +314,7 @@ fn preset(name: Option<&Value>) -> Result<Map<String, Value>> {
     }
 }
 
-/// Refuses a member that there is not.
+/// Refuses an unknown member.
 fn only(members: &Map<String, Value>, known: &[&str], at: impl Fn(&str) -> String) -> Result<()> {
     match members.keys().find(|name| !known.contains(&name.as_str())) {
         None => Ok(()),
@@ -420,7 +420,7 @@ impl Members<'_> {
                 !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it))
             };
             let made = text.filter(|_| is_name(name)).and_then(|text| {
-                // What frames the answer is not for a fault to say.
+                // A fault must not set the headers that frame the answer.
                 let is_framing = ["content-length", "transfer-encoding", "connection", "date", "server"]
                     .iter()
                     .any(|it| name.eq_ignore_ascii_case(it));
@@ -442,7 +442,7 @@ impl Members<'_> {
         let delay_ms = self.number("delay_ms", 1..=DELAY_MILLIS)?.unwrap_or(0);
         let ending = self.one_of("answer", Ending::NAMES)?;
         let names = [("before", When::Before), ("after", When::After)];
-        // An answer of its own stands for work that was not done.
+        // An answer of its own means that the work was not done.
         let left_open = if status.is_some() { When::Before } else { When::After };
         let when = self.one_of("when", &names)?.unwrap_or(left_open);
         if status.is_none() && delay_ms == 0 && ending.is_none() {

@@ -1,4 +1,4 @@
-//! What is looked for: why it matters, what to do, and the page that it rests on.
+//! The checks: why each matters, what to do, and the page that it rests on.
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -7,7 +7,7 @@ pub enum Level {
     Info,
     /// It may hurt.
     Warn,
-    /// It is refused there, or somebody gets nothing, or something twice.
+    /// It is refused there, or a recipient gets nothing, or gets it twice.
     Error,
 }
 
@@ -19,7 +19,7 @@ impl Level {
     }
 }
 
-/// What there is to say of a check.
+/// The texts about a check.
 pub struct About {
     pub level: Level,
     pub title: &'static str,

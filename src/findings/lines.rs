@@ -1,4 +1,4 @@
-//! How many lines the log gets: what is found over and over does not flood it.
+//! How many lines the log gets: repeated findings do not flood it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::checks::Check;
 
-/// Lines of one check within a span. What is beyond it is counted, and told with the first line of a later span.
+/// The most lines of one check within a span. Further ones are counted, and the first line of a later span gives their
+/// number.
 pub const LINES: u64 = 100;
 pub const SPAN: Duration = Duration::from_secs(10);
 

@@ -1,7 +1,6 @@
-//! What passed here and would hurt at Courier: noted where it is seen, told in the log once, and shown by the doctor.
+//! What passed here and would hurt at Courier: noted where it is seen, logged once, and shown by the doctor.
 //!
-//! They are of the process, by environment. A check has a count and a few examples, so that what is held has a bound
-//! whatever comes.
+//! Findings live in the process, by environment. A check has a count and a few examples, so that memory is bounded.
 
 mod checks;
 mod lines;
@@ -26,21 +25,21 @@ pub use outcomes::{OUTCOMES, OutcomeCheck};
 const EXAMPLES: usize = 5;
 /// Characters of one.
 const CHARACTERS: usize = 1_000;
-/// Environments of which findings are held. With more of them those without a new one for the longest time are forgotten.
+/// The most environments with findings. With more, those without a new one for the longest time are forgotten.
 const ENVIRONMENTS: usize = 5_000;
 
 /// The findings of all environments.
 pub struct Findings {
     clock: Clock,
     remembered: Remembered,
-    /// The lines that the log has: what is so of all environments is said once.
+    /// What was logged: what concerns all environments is logged once.
     logged: Remembered,
     lines: Lines,
     of: Mutex<HashMap<[u8; 32], Vec<Finding>>>,
     hear: OnceLock<Hear>,
 }
 
-/// Is told of a finding that is new.
+/// Is called with a new finding.
 type Hear = Box<dyn Fn(&Environment, Check, &str) + Send + Sync>;
 
 /// What one check has found.
@@ -53,12 +52,12 @@ pub struct Finding {
     pub examples: Vec<Example>,
 }
 
-/// One time that it was found.
+/// One occurrence.
 #[derive(Clone, Debug)]
 pub struct Example {
     pub at: Timestamp,
     pub what: String,
-    /// The method and the path, if a request has brought it about.
+    /// The method and the path of the request that caused it, if there is one.
     pub request: Option<String>,
 }
 
@@ -74,7 +73,7 @@ impl Findings {
         }
     }
 
-    /// Has `hear` called with each finding that is new. Once.
+    /// Calls `hear` with each new finding. May be set once.
     pub fn on_new(&self, hear: impl Fn(&Environment, Check, &str) + Send + Sync + 'static) {
         let _ = self.hear.set(Box::new(hear));
     }
@@ -98,7 +97,7 @@ impl Findings {
         self.count(environment, check, request, what);
     }
 
-    /// Notes a finding of something that has no name, such as a send: it is logged each time. Shown is it once.
+    /// Notes a finding about something without a name, such as a send: it is logged each time, and shown once.
     pub fn note_each(&self, environment: &Environment, check: Check, request: Option<&str>, what: String) {
         self.log(check, &what);
         let is_new = self.remembered.is_new((environment.key_hash, check, &what));
@@ -119,7 +118,7 @@ impl Findings {
         }
     }
 
-    /// Counts a finding, and holds what is new.
+    /// Counts a finding, and keeps it if it is new.
     fn count(&self, environment: &Environment, check: Check, request: Option<&str>, what: Option<String>) {
         if let (Some(what), Some(hear)) = (&what, self.hear.get()) {
             hear(environment, check, what);
@@ -143,7 +142,7 @@ impl Findings {
         }
     }
 
-    /// Those of an environment, the worst first.
+    /// The findings of an environment, the worst first.
     pub fn list(&self, environment: &Environment) -> Vec<Finding> {
         let mut findings = self.of().get(&environment.key_hash).cloned().unwrap_or_default();
         findings.sort_by_key(|it| std::cmp::Reverse(it.check.about().level));
@@ -155,7 +154,8 @@ impl Findings {
         self.remembered.forget(environment.key_hash);
     }
 
-    /// All environments' in one line, worst first; empty if there are none. Of some checks the file tells: `counted`.
+    /// The findings of all environments in one line, the worst first. Empty if there are none. `counted` are those that
+    /// are counted from the file.
     pub fn summary(&self, counted: &[(Check, u64)]) -> String {
         let of = self.of();
         let mut counts: Vec<(Check, u64)> = counted.iter().filter(|(_, count)| *count > 0).copied().collect();
@@ -175,7 +175,7 @@ impl Findings {
     }
 }
 
-/// Makes room for one more environment, for many at a time.
+/// Makes room for one more environment, by removing many at a time.
 fn forget_oldest(of: &mut HashMap<[u8; 32], Vec<Finding>>) {
     if of.len() < ENVIRONMENTS {
         return;
@@ -186,7 +186,7 @@ fn forget_oldest(of: &mut HashMap<[u8; 32], Vec<Finding>>) {
     let limit = times.get(ENVIRONMENTS / 2).copied().unwrap_or_default();
     let mut left = ENVIRONMENTS / 2;
     of.retain(|_, findings| {
-        // At one moment many may have come.
+        // Many may have been noted at the same moment.
         let keeps = last(findings) >= limit && left > 0;
         left -= usize::from(keeps);
         keeps

@@ -1,11 +1,11 @@
-//! What is found in the outcomes of messages.
+//! Findings from the outcomes of messages.
 
 use super::checks::Check;
 use crate::error::shown_up_to;
 use crate::model::message_status::Reason;
 use crate::model::rendered_batch::RenderedBatch;
 
-/// Characters of an error of an outcome.
+/// The most characters of an error that a note quotes.
 const ERROR_CHARACTERS: usize = 300;
 
 /// A check of outcomes.
@@ -31,7 +31,7 @@ pub const OUTCOMES: &[OutcomeCheck] = &[
 ];
 
 impl OutcomeCheck {
-    /// What it finds among these outcomes, in words; `what` is the job or send that they belong to.
+    /// What it finds in these outcomes, in words; `what` is the job or send that they belong to.
     pub fn told(&self, outcomes: &RenderedBatch, what: &str) -> Option<String> {
         match self.check {
             Check::NearLimit => return outcomes.near_limit().map(|it| format!("{what}: {}: {it}", self.words)),

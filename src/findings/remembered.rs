@@ -1,15 +1,15 @@
-//! What was said once.
+//! What was already logged.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::mem;
 use std::sync::{Mutex, PoisonError};
 
-/// Things that are known to have been said, in each of two generations. With more of them than that, the oldest are
-/// forgotten and said again.
+/// The most things that are remembered as logged, in each of two generations. Beyond that, the oldest are forgotten and
+/// logged again.
 const REMEMBERED: usize = 10_000;
 
-/// Remembers what was said of environments.
+/// Remembers what was logged about environments.
 #[derive(Default)]
 pub struct Remembered {
     hasher: RandomState,
@@ -25,7 +25,7 @@ struct State {
 }
 
 impl Remembered {
-    /// Whether this has not been said yet of this environment. From now on it has.
+    /// Whether this is new for the environment. From now on it is not.
     pub fn is_new(&self, (key_hash, what, about): ([u8; 32], impl Hash, impl Hash)) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let times = state.forgotten.get(&key_hash).copied().unwrap_or(0);
@@ -39,7 +39,7 @@ impl Remembered {
         state.new.insert(hash)
     }
 
-    /// Takes what was said of an environment for not said.
+    /// Forgets what was logged about an environment.
     pub fn forget(&self, key_hash: [u8; 32]) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.forgotten.len() >= REMEMBERED {

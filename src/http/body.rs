@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 use super::head::Framing;
 use crate::error::{Error, Kind, Result};
 
-/// A line that announces a chunk, extensions included, and all trailers together are no longer than this.
+/// The longest line that announces a chunk, extensions included, and the most bytes of all trailers together.
 const CHUNK_LINE: usize = 4 * 1024;
-/// Room that is made for a body at first. It is doubled as the bytes arrive.
+/// The first allocation for a body. It is doubled as the bytes arrive.
 const FIRST_ROOM: usize = 16 * 1024;
 
 /// Memory for bodies, shared by all connections: what is left of it. Below 0 it is overdrawn.
@@ -20,7 +20,7 @@ impl MemoryBudget {
         MemoryBudget(Arc::new(AtomicIsize::new(isize::try_from(bytes).unwrap_or(isize::MAX))))
     }
 
-    /// Nothing yet, to be grown while a body arrives and given back when it is dropped.
+    /// An empty reservation. It grows while a body arrives, and is given back when it is dropped.
     pub fn reserve(&self) -> Reserved {
         Reserved { budget: self.clone(), bytes: 0 }
     }
@@ -32,7 +32,7 @@ pub struct Reserved {
 }
 
 impl Reserved {
-    /// Takes so much more; false if there is not so much left.
+    /// Takes so many bytes more. False if not so many are left.
     pub fn grow(&mut self, bytes: usize) -> bool {
         let take = |left: isize| left.checked_sub_unsigned(bytes).filter(|left| *left >= 0);
         let taken = self.budget.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok();
@@ -40,18 +40,18 @@ impl Reserved {
         taken
     }
 
-    /// Takes as much as is lacking to this, whether or not it is left.
+    /// Grows to at least this many bytes, whether or not they are left.
     pub fn cover(&mut self, bytes: usize) {
         self.overdraw(bytes.saturating_sub(self.bytes));
     }
 
-    /// Takes so much more, whether or not it is left: others wait until it is given back.
+    /// Takes so many bytes more, whether or not they are left: others wait until they are given back.
     pub fn overdraw(&mut self, bytes: usize) {
         self.budget.0.fetch_sub(bytes.cast_signed(), Ordering::Relaxed);
         self.bytes += bytes;
     }
 
-    /// Gives back so much of it.
+    /// Gives back so many bytes.
     pub fn give_back(&mut self, bytes: usize) {
         let bytes = bytes.min(self.bytes);
         self.budget.0.fetch_add(bytes.cast_signed(), Ordering::Relaxed);
@@ -83,11 +83,11 @@ enum Place {
     ChunkSize(Vec<u8>),
     /// A chunk, of which so much is left.
     Chunk(usize),
-    /// The line end after a chunk, of which this has come.
+    /// The line end after a chunk, as far as it has come.
     ChunkEnd(Vec<u8>),
-    /// A line behind the last chunk. So much has come before it.
+    /// A line behind the last chunk, and how many bytes of such lines came before it.
     Trailer(Vec<u8>, usize),
-    /// What comes next.
+    /// What follows the body.
     Beyond,
 }
 
@@ -113,7 +113,7 @@ impl BodyReader {
         (self.body, self.reserved)
     }
 
-    /// Takes what belongs to the body from the beginning of `bytes`, and tells how much that was.
+    /// Takes what belongs to the body from the beginning of `bytes`, and returns how much that was.
     pub fn take(&mut self, bytes: &[u8]) -> Result<usize> {
         let mut taken = 0;
         while taken < bytes.len() && !self.is_whole() {
@@ -122,7 +122,7 @@ impl BodyReader {
         Ok(taken)
     }
 
-    /// Takes what belongs to the present place; at least a byte.
+    /// Takes what belongs to the present place: at least a byte.
     fn take_some(&mut self, bytes: &[u8]) -> Result<usize> {
         match &mut self.place {
             Place::Length(left) | Place::Chunk(left) => {
@@ -162,7 +162,7 @@ impl BodyReader {
         }
     }
 
-    /// Appends bytes of a run of which `left` are to come, these included.
+    /// Appends bytes. `left` of the run are to come, these included.
     fn append(&mut self, bytes: &[u8], left: usize) -> Result<usize> {
         let is_chunk = matches!(self.place, Place::Chunk(_));
         let end = self.body.len() + bytes.len();
@@ -224,8 +224,8 @@ fn after_trailer(line: &[u8], skipped: usize) -> Result<Place> {
     }
 }
 
-/// Adds a byte to a line, and tells whether the line is whole, its end included. Others may take a bare CR or LF for a
-/// line end, so there is none inside a line.
+/// Adds a byte to a line, and returns whether the line is complete, its end included. A bare CR or LF is refused, since
+/// others may take it for a line end.
 fn push(line: &mut Vec<u8>, byte: u8) -> Result<bool> {
     if line.len() >= CHUNK_LINE {
         return Err(Error::new(Kind::Invalid, "the body: a line between chunks is too long"));

@@ -1,5 +1,5 @@
-//! One connection: what it waits for, and how it goes on when that has come. It never blocks. A peer that is slow, in
-//! whichever direction, costs the memory that its request or answer takes, and no thread.
+//! One connection: what it waits for, and what it does then. It never blocks. A slow peer costs the memory of its
+//! request or its answer, and no thread.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -20,34 +20,35 @@ use super::transport::Transport;
 use super::write::{Encoded, Meta};
 use crate::error::{Error, Kind};
 
-/// How much of what follows the last answer is read before the connection is closed, and for how long. A socket that is
-/// closed with unread bytes in it is reset, and its peer loses the answer.
+/// How much is read behind the last answer before the connection is closed, and for how long. Closing a socket with
+/// unread bytes resets it, and the peer loses the answer.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(5);
 
-/// How long a body has not gone on, until its connection may make room for another: one that is on its way is not cut.
+/// How long a body must have stalled before its connection may make room for another. One that still arrives is not
+/// cut.
 const STUCK_BODY: Duration = Duration::from_secs(1);
-/// The same of an answer that its peer does not read.
+/// The same for an answer that the peer does not read.
 const STUCK_ANSWER: Duration = Duration::from_secs(5);
-/// How long a peer that was told all and says nothing has to close its connection where there is no room.
+/// How long a peer that has its answer may take to close the connection when room is needed.
 const SHORT_LINGER: Duration = Duration::from_millis(200);
-/// How long a peer for whom there is no room has to say what it asks, before it is refused whatever that is.
+/// How long a peer has to send its request line when there is no room. Then it is refused, whatever it asks.
 const REFUSED_TIME: Duration = Duration::from_secs(1);
 
-/// Steps that a connection takes before others have their turn. One reads once, at most.
+/// Steps that a connection takes before others have their turn. Each reads once at most.
 const TURN: usize = 8;
 
 pub struct Connection {
     transport: Transport,
     incoming: Incoming,
     phase: Phase,
-    /// How far the request that is being read has come.
+    /// How much of the next request has arrived.
     stage: Stage,
-    /// When the phase, or that stage, began.
+    /// When the phase or the stage began.
     since: Instant,
-    /// When the last byte of a body came, or of an answer went.
+    /// When a byte of a body last arrived, or a byte of an answer was last sent.
     moved: Instant,
-    /// Whether the kernel may have something to read, and take something to write. It tells of changes only.
+    /// Whether the kernel may have bytes to read, and may take bytes to write. It reports changes only.
     is_readable: bool,
     is_writable: bool,
     /// The peer sends nothing more, and may still read.
@@ -55,7 +56,8 @@ pub struct Connection {
     /// The peer is gone.
     is_broken: bool,
     has_asked: bool,
-    /// There is no room for it, and this is what it is told unless it asks for what is always answered.
+    /// Set if there is no room for the connection: the error that its request gets, unless it asks for what is always
+    /// answered.
     refusal: Option<Box<Error>>,
 }
 
@@ -63,17 +65,17 @@ pub struct Connection {
 enum Phase {
     /// The next request, or the rest of one.
     Reading,
-    /// What a request leads to. `is_queued` until it is known that a thread works on it.
+    /// The reply to its request. `is_queued` until a thread works on it.
     Working {
         is_queued: bool,
     },
     /// An answer that is given later.
     Later(Box<Awaited>),
-    /// Pieces of a stream, and that the peer takes them.
+    /// Pieces of a stream, and the peer to take them.
     Streaming(Box<Streaming>),
-    /// That the peer takes an answer.
+    /// The peer to take an answer.
     Writing(Box<Outgoing>),
-    /// That the peer closes the connection. So many bytes are read and dropped.
+    /// The peer to close the connection. So many bytes are read and dropped.
     Lingering(usize),
     Closed,
 }
@@ -87,40 +89,40 @@ struct Awaited {
 struct Streaming {
     slot: Arc<ReplySlot>,
     meta: Meta,
-    /// What was taken from the slot and not yet written.
+    /// What was taken from the slot and is not yet written.
     pending: Vec<u8>,
     _counted: OpenStream,
 }
 
-/// What a turn has come to.
+/// The outcome of a turn.
 pub enum Step {
-    /// It waits, until then at most.
+    /// It waits, until this time at most.
     Waits(Option<Instant>),
-    /// It goes on when others have had their turn.
+    /// It goes on after the others have had their turn.
     Again,
     Request(Box<Whole>),
     Closed,
 }
 
-/// Whether a connection can make room for another, in the order in which they do, and since when it is silent.
+/// Why a connection can make room for another, and since when it has been silent. The first of these make room first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Silence {
     /// An answer that is given late.
     Late(Instant),
-    /// All is said, and the peer has not closed it yet.
+    /// The answer is sent, and the peer has not closed the connection yet.
     Told(Instant),
     NeverAsked(Instant),
     Idle(Instant),
-    /// Something that is no request yet.
+    /// A head that is not complete.
     HalfAsked(Instant),
-    /// A body that does not go on.
+    /// A body that has stalled.
     HalfSent(Instant),
     /// An answer that the peer does not read.
     Unread(Instant),
 }
 
 impl Silence {
-    /// Whether it has lasted for long enough.
+    /// Whether the silence has lasted long enough.
     pub fn is_ripe(self, now: Instant) -> bool {
         let (since, least) = match self {
             Silence::Told(since) => (since, SHORT_LINGER),
@@ -132,7 +134,7 @@ impl Silence {
     }
 }
 
-/// What a read has come to.
+/// The outcome of a read.
 enum Received {
     Bytes(usize),
     Nothing,
@@ -141,7 +143,8 @@ enum Received {
 }
 
 impl Connection {
-    /// One with a refusal has its next request answered only if that is [always](super::Service::is_always_answered).
+    /// With a `refusal`, the next request is answered only if it is one that is [always
+    /// answered](super::Service::is_always_answered).
     pub fn new(transport: Transport, refusal: Option<Box<Error>>) -> Self {
         let now = Instant::now();
         Connection {
@@ -160,12 +163,11 @@ impl Connection {
         }
     }
 
-    /// Has the event loop told of what happens to the socket.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.transport.register(registry, token)
     }
 
-    /// Takes note of what the kernel says.
+    /// Notes what the kernel reports.
     pub fn notice(&mut self, event: &Event) {
         self.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.is_writable |= event.is_writable() || event.is_error();
@@ -173,12 +175,12 @@ impl Connection {
         self.is_broken |= event.is_write_closed();
     }
 
-    /// What has arrived before the stop is looked at once more.
+    /// Reads once more what arrived before the stop.
     pub fn look_again(&mut self) {
         self.is_readable = true;
     }
 
-    /// Goes on for a turn. `scratch` is what is read into.
+    /// Goes on for a turn. Reads into `scratch`.
     pub fn advance(&mut self, state: &ServerState, scratch: &mut [u8]) -> Step {
         self.send_what_waits();
         for _ in 0..TURN {
@@ -198,7 +200,7 @@ impl Connection {
         Step::Again
     }
 
-    /// Goes on with what a request has led to. `wake` tells the event loop that something was given later.
+    /// Goes on with the reply to its request. `wake` tells the event loop that something was given later.
     pub fn reply(&mut self, state: &Arc<ServerState>, meta: Meta, reply: Reply, wake: impl FnOnce() -> Wake) {
         let response = match reply {
             Reply::Answer(response) => response,
@@ -216,7 +218,7 @@ impl Connection {
         self.send(state.encode(&meta, response));
     }
 
-    /// Refuses whatever its peer asks. A peer that has not come to asking is told nothing.
+    /// Refuses whatever the peer asks. Before the TLS handshake is over there is no way to tell it anything.
     pub fn refuse(&mut self, state: &ServerState, error: &Error) {
         log::debug!("a request was refused: {error}");
         if self.transport.is_opening() {
@@ -238,19 +240,19 @@ impl Connection {
         self.enter(Phase::Closed);
     }
 
-    /// Whether it waits for the next request alone.
+    /// Whether it only waits for the next request.
     pub fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Reading) && self.incoming.is_empty() && !self.is_readable
     }
 
-    /// A thread works on its request.
+    /// Notes that a thread works on its request.
     pub fn is_worked_on(&mut self) {
         if let Phase::Working { is_queued } = &mut self.phase {
             *is_queued = false;
         }
     }
 
-    /// Until when it may wait for what it waits for.
+    /// Until when it may stay in its phase.
     pub fn deadline(&self, limits: &Limits) -> Option<Instant> {
         let span = match (&self.phase, self.stage) {
             (Phase::Reading, _) if self.refusal.is_some() => REFUSED_TIME,
@@ -270,7 +272,7 @@ impl Connection {
         matches!(self.phase, Phase::Working { is_queued: true })
     }
 
-    /// Ends what has waited for too long.
+    /// Ends a phase that has lasted too long.
     pub fn time_out(&mut self, state: &ServerState) {
         let late = |what: &str| Error::new(Kind::TimedOut, format!("the {what} did not arrive in time"));
         if matches!(self.phase, Phase::Reading)
@@ -300,8 +302,8 @@ impl Connection {
         }
     }
 
-    /// Closes it, if it is silent still. The peer of a body is told why: since all that it has sent was read, it can read
-    /// that.
+    /// Closes it, if it is still silent. The peer of a stalled body is told why: all that it has sent was read, so it
+    /// can read the answer.
     pub fn make_room(&mut self, state: &ServerState, silence: Silence) -> bool {
         let reads = !matches!(silence, Silence::Unread(_) | Silence::Late(_));
         if self.silence() != Some(silence) || (reads && self.is_spoken_to()) {
@@ -314,12 +316,12 @@ impl Connection {
         true
     }
 
-    /// Whether its peer has said something that was not read yet.
+    /// Whether the peer has sent something that is not read yet.
     fn is_spoken_to(&self) -> bool {
         self.is_readable || self.transport.is_spoken_to()
     }
 
-    /// Ends the connection, so that its peer learns of it although other threads may still hold the socket.
+    /// Ends the connection. The peer learns of it even while other threads hold the socket.
     pub fn cut(&mut self) {
         self.close();
         self.transport.cut();
@@ -378,7 +380,8 @@ impl Connection {
                     self.refuse(state, &error);
                 }
             }
-            // What the stop has cut short is no fault of the peer's: without an answer it is sent again.
+            // A request that the stop has cut short is not the peer's fault: without an answer, the peer sends it
+            // again.
             Received::Nothing if state.stopping() => self.close(),
             Received::Nothing => match self.incoming.hold(&state.budget) {
                 Ok(()) => {
@@ -394,29 +397,29 @@ impl Connection {
         None
     }
 
-    /// Takes note of how far the next request has come. A handshake is a part of its head.
+    /// Notes how much of the next request has arrived. A TLS handshake counts as a part of its head.
     fn enter_stage(&mut self) {
         let stage = if self.transport.is_opening() { Stage::Head } else { self.incoming.stage() };
         if self.stage != stage {
             self.stage = stage;
             self.moved = Instant::now();
-            // One for which there is no room has no more time for what follows.
+            // Without room, the peer gets no more time for what follows.
             self.since = if self.refusal.is_some() { self.since } else { self.moved };
         }
     }
 
-    /// Says that the body may come. A peer that does not read is not told.
+    /// Tells the peer to send the body. A peer that does not read is not told.
     fn tell_to_go_on(&mut self) {
         let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
         match outgoing::write(&mut self.transport, go_on) {
             (0, Progress::Blocked) | (_, Progress::Whole) => {}
-            // It has it when it reads on.
+            // The peer gets it when it reads on.
             (count, Progress::Blocked) if count == go_on.len() => {}
             _ => self.close(),
         }
     }
 
-    /// Sends what the peer has not taken yet of what was written.
+    /// Sends what was written and the peer has not taken yet.
     fn send_what_waits(&mut self) {
         if !self.is_writable || !self.transport.has_unsent() {
             return;
@@ -433,8 +436,8 @@ impl Connection {
             match self.transport.read(scratch) {
                 Ok((0, _)) => return Received::End,
                 Ok((count, may_have_more)) => {
-                    // Where less came than there is room for, the next change is told (not on Windows), but an end that
-                    // was told before is to be found.
+                    // After a short read the kernel reports the next change (not on Windows). An end that it reported
+                    // before must still be found.
                     self.is_readable = may_have_more || self.has_peer_ended || cfg!(not(unix));
                     return Received::Bytes(count);
                 }
@@ -458,7 +461,7 @@ impl Connection {
         }
     }
 
-    /// Sends an answer, or what of it the peer takes now.
+    /// Sends an answer, as much of it as the peer takes now.
     fn send(&mut self, answer: Encoded) {
         let mut outgoing = Outgoing::new(answer);
         match outgoing.write(&mut self.transport) {
@@ -567,8 +570,8 @@ impl Connection {
         slot.wake_by(wake());
     }
 
-    /// Writes as much of a stream as its peer takes now. Nothing more is taken from its slot before all that was taken is
-    /// written: it has the bound.
+    /// Writes as much of a stream as the peer takes now. Takes nothing more from the slot before all of that is
+    /// written: the slot has the bound.
     fn take_pieces(&mut self, state: &ServerState) -> Option<Step> {
         let Phase::Streaming(streaming) = &mut self.phase else { return None };
         let Streaming { slot, meta, pending, .. } = &mut **streaming;
@@ -607,7 +610,7 @@ impl Connection {
     }
 }
 
-/// What a peer is told that does not speak TLS.
+/// The error for a peer that does not speak TLS.
 fn plain_http() -> Error {
     Error::new(
         Kind::Invalid,
@@ -615,7 +618,7 @@ fn plain_http() -> Error {
     )
 }
 
-/// What is to be written before a connection is closed.
+/// Bytes to write before a connection is closed.
 fn last(state: &ServerState, bytes: Vec<u8>) -> Encoded {
     Encoded { bytes, more: VecDeque::new(), reserved: state.budget.reserve(), closes: true }
 }

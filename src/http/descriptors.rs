@@ -2,11 +2,11 @@
 
 use std::io;
 
-/// Left for the database, webhooks and whatever else opens a file: half of all, within these bounds. A daemon at rest has
-/// some 30 open, and twice as many readers of the database may be added.
+/// Kept for the database, webhooks and all else that opens a file: half of all descriptors, within these bounds. A
+/// daemon at rest has some 30 open, and readers of the database may add twice as many.
 const LEAST_RESERVE: usize = 48;
 const RESERVE: usize = 256;
-/// However few descriptors there are, so many connections there may be.
+/// The least number of connections, however few descriptors there are.
 const LEAST: usize = 8;
 
 /// How many connections there may be.
@@ -14,7 +14,8 @@ pub fn for_connections() -> usize {
     limit().map_or(usize::MAX, |limit| limit.saturating_sub(reserve(limit)).max(LEAST))
 }
 
-/// How many more there may be for a moment, of peers that are told that there is no room, or how the daemon is.
+/// How many more there may be for a moment: of peers that are refused for lack of room, or that ask for the daemon's
+/// health.
 pub fn for_refusals() -> usize {
     limit().map_or(RESERVE, reserve) / 8
 }
@@ -34,7 +35,7 @@ fn limit() -> Option<usize> {
     None
 }
 
-/// Whether this is because there are none left, in this process or in the system.
+/// Whether an error means that no descriptors are left, in this process or in the system.
 #[cfg(unix)]
 pub fn are_lacking(error: &io::Error) -> bool {
     use rustix::io::Errno;

@@ -1,6 +1,6 @@
 //! The threads that wait for all connections: for requests, for answers that are given later, for peers that read. They
-//! answer there and then what takes a moment only: a thread that wakes for one request costs more than such an answer. All
-//! other requests are [handed on](super::request_pool).
+//! answer short requests themselves: waking a thread for one request costs more than its answer. All other requests are
+//! [handed on](super::request_pool).
 
 use std::collections::HashMap;
 use std::io;
@@ -23,15 +23,15 @@ use super::wakes::Wakes;
 use crate::error::Error;
 use crate::threads::{self, catch};
 
-/// Connections that one look at the kernel finds ready, at most.
+/// Connections that one poll finds ready, at most.
 const EVENTS: usize = 16;
-/// One of them answers some 50,000 requests a second.
+/// One loop answers some 50,000 requests a second.
 const LOOPS: usize = 4;
 /// Bytes that are read at once, into memory that all connections of a loop share.
 const READ_BYTES: usize = 64 * 1024;
-/// What the kernel tells of wakes with; connections count from 0.
+/// The token of wake-ups. Connections count from 0.
 const WAKE: Token = Token(usize::MAX);
-/// The least time between two looks at all deadlines.
+/// The least time between two sweeps of all deadlines.
 const SWEEP_PAUSE: Duration = Duration::from_millis(50);
 
 /// The threads, from outside.
@@ -41,7 +41,7 @@ pub struct EventLoops {
     pool: RequestPool,
 }
 
-/// The connections of an event loop, as others see them.
+/// The connections of an event loop, as other threads see them.
 pub struct Connections {
     registry: Registry,
     wakes: Arc<Wakes>,
@@ -58,7 +58,8 @@ struct EventLoop {
     scratch: Vec<u8>,
     /// Connections that are to have another turn.
     again: Vec<Arc<ConnectionHandle>>,
-    /// When to look at all deadlines. None is earlier: a request's thread sets none but that of an idle connection.
+    /// When to check all deadlines. No deadline is earlier: a request's thread sets none but that of an idle
+    /// connection.
     sweep_at: Instant,
     has_noticed_stop: bool,
 }
@@ -67,7 +68,7 @@ struct EventLoop {
 type Arrived = Vec<Work>;
 
 impl EventLoops {
-    /// As many as there are processors, within bounds.
+    /// Starts as many as there are processors, within bounds.
     pub fn start(state: &Arc<ServerState>) -> io::Result<Self> {
         let count = std::thread::available_parallelism().map_or(2, usize::from).min(LOOPS);
         let pool = RequestPool::new(&state.limits);
@@ -94,7 +95,7 @@ impl EventLoops {
 }
 
 impl Connections {
-    /// Takes a connection. One for which there is no room is told `refusal`, unless it asks for what is always answered.
+    /// Adds a connection. Without room for it, it gets `refusal`, unless it asks for what is always answered.
     pub fn add(&self, id: usize, stream: TcpStream, refusal: Option<Error>) -> io::Result<()> {
         let transport = Transport::new(stream, self.state.tls.clone());
         let connection = Connection::new(transport, refusal.map(Box::new));
@@ -103,24 +104,23 @@ impl Connections {
             Some(all) => all.insert(id, handle.clone()),
             None => return Ok(()),
         };
-        // What happens before this is told then.
+        // What happened before is reported on registration.
         let registered = handle.register(&self.registry);
         if registered.is_err() {
             self.remove(id);
         }
-        // A stop that has passed by would not be noticed.
+        // A stop that has passed already would not be noticed.
         if self.state.stopping() {
             handle.wake();
         }
         registered
     }
 
-    /// Has the event loop look up.
     pub fn wake_loop(&self) {
         self.wakes.wake_loop();
     }
 
-    /// Those that are open.
+    /// The open connections.
     pub fn list(&self) -> Vec<Arc<ConnectionHandle>> {
         self.all().iter().flat_map(HashMap::values).cloned().collect()
     }
@@ -173,7 +173,7 @@ impl EventLoop {
                 true => self.sweep_at.saturating_duration_since(Instant::now()),
                 false => Duration::ZERO,
             };
-            // On a descriptor of our own it can fail by an interruption only.
+            // On our own descriptor it fails only when it is interrupted.
             if self.poll.poll(&mut events, Some(left)).is_err() {
                 events.clear();
             }
@@ -203,7 +203,7 @@ impl EventLoop {
         self.attend(arrived);
     }
 
-    /// Gives a connection its turn. A panic costs the connection that it came over, and no other.
+    /// Gives a connection its turn. A panic ends this connection, and no other.
     fn advance(&mut self, handle: Arc<ConnectionHandle>, arrived: &mut Arrived) {
         match catch(|| handle.advance(&mut self.scratch)) {
             Some(Step::Waits(deadline)) => self.sweep_at = deadline.map_or(self.sweep_at, |it| it.min(self.sweep_at)),
@@ -213,8 +213,8 @@ impl EventLoop {
         }
     }
 
-    /// Sees to the requests that have come. All that take a moment are answered together, and then all is written, since
-    /// each answer wakes a peer that takes the processor.
+    /// Handles the requests that have arrived. Short ones are answered together, and written afterwards, since each
+    /// answer wakes a peer that takes the processor.
     fn attend(&mut self, arrived: Arrived) {
         let (short, long): (Arrived, Arrived) =
             arrived.into_iter().partition(|work| work.whole.request.body.is_empty());
@@ -223,7 +223,7 @@ impl EventLoop {
             return;
         }
         let again = |work: &Work| Request { head: work.whole.request.head.clone(), body: Vec::new() };
-        // If they cannot be answered together, each has a thread of its own to fail in.
+        // If they cannot be answered together, each may fail in a thread of its own.
         let replies = catch(|| self.state.service.answer_batch(short.iter().map(again).collect()));
         let mut replies = replies.unwrap_or_default().into_iter();
         for work in short {
@@ -262,7 +262,7 @@ impl EventLoop {
         }
     }
 
-    /// Ends what has waited for too long, and finds out when to look again.
+    /// Ends what has waited for too long, and sets the time of the next sweep.
     fn sweep(&mut self) {
         let now = Instant::now();
         self.sweep_at = now + self.state.limits.idle;
@@ -282,8 +282,8 @@ impl EventLoop {
         self.sweep_at = self.sweep_at.max(now + SWEEP_PAUSE);
     }
 
-    /// Refuses a request that has waited for a thread for too long. If it is not found, it is the same one that is worked
-    /// on, or it was answered: the next of its connection is read and queued by this thread only.
+    /// Refuses a request that has waited too long for a thread. If it is not queued any more, it is being worked on, or
+    /// was answered: only this thread reads and queues the next request of a connection.
     fn withdraw(&mut self, handle: Arc<ConnectionHandle>) {
         match self.pool.withdraw(&handle) {
             Some(refused) => self.refuse(refused),
@@ -291,7 +291,7 @@ impl EventLoop {
         }
     }
 
-    /// Has each connection notice the stop. True if the loop is to end.
+    /// Lets each connection notice the stop. True if the loop is to end.
     fn stops(&mut self) -> bool {
         if !self.has_noticed_stop {
             self.has_noticed_stop = true;

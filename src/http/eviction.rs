@@ -1,5 +1,5 @@
-//! Which connections make room for new ones, in the order of [`Silence`], and those first that have been silent longest.
-//! One whose request is worked on never does, nor one whose body or answer goes on.
+//! Which connections make room for new ones: in the order of [`Silence`], the longest silent first. One whose request
+//! is worked on never does, nor one whose body or answer still moves.
 
 use std::cmp::Reverse;
 use std::sync::{Arc, Weak};
@@ -9,7 +9,7 @@ use super::connection::Silence;
 use super::event_loop::Connections;
 use super::handle::ConnectionHandle;
 
-/// Of so many connections one is kept in mind for the next time, and no more than that.
+/// One in so many connections is kept as a candidate for the next time.
 const SHARE: usize = 16;
 const CANDIDATES: usize = 256;
 
@@ -17,16 +17,16 @@ const CANDIDATES: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
     Made,
-    /// There may be some in a moment: a body or an answer does not go on.
+    /// There may be room in a moment: a body or an answer has stalled.
     Soon,
-    /// None, or not for as long as all go on.
+    /// None, or not while all of them go on.
     None,
 }
 
-/// Connections that may make room. All are looked at only when there are no candidates left.
+/// Connections that may make room. All are searched only when no candidates are left.
 #[derive(Default)]
 pub struct Evictions {
-    /// The next is the last.
+    /// The next one is at the end.
     candidates: Vec<Candidate>,
 }
 
@@ -37,7 +37,7 @@ struct Candidate {
 }
 
 impl Evictions {
-    /// Closes a connection that is silent, if there is one.
+    /// Closes a silent connection, if there is one.
     pub fn make_room(&mut self, loops: &[Arc<Connections>]) -> Room {
         if self.close_next() {
             return Room::Made;
@@ -67,7 +67,7 @@ impl Evictions {
     }
 }
 
-/// All that are silent.
+/// All silent connections.
 fn look(loops: &[Arc<Connections>]) -> Vec<Candidate> {
     let mut found = Vec::new();
     for connections in loops {

@@ -1,5 +1,5 @@
-//! A connection as event loops, request threads and the listener share it, one of them at a time. None of them waits for
-//! anything while it has it.
+//! A connection as event loops, request threads and the listener share it, one of them at a time. None of them blocks
+//! while it holds it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -19,11 +19,11 @@ pub struct ConnectionHandle {
     pub state: Arc<ServerState>,
     wakes: Arc<Wakes>,
     connection: Mutex<Connection>,
-    /// Closed after the socket.
+    /// Dropped after the socket.
     _counted: OpenConnection,
 }
 
-/// What an answer leaves to be done by the event loop.
+/// What is left for the event loop to do after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
     /// Nothing until the next request comes.
@@ -58,18 +58,18 @@ impl ConnectionHandle {
         self.connection().advance(&self.state, scratch)
     }
 
-    /// Goes on with what its request has led to.
+    /// Goes on with the reply to its request.
     pub fn reply(&self, meta: Meta, reply: Reply) -> Then {
         let mut connection = self.connection();
         connection.reply(&self.state, meta, reply, || {
             let (wakes, id) = (self.wakes.clone(), self.id);
             Box::new(move || wakes.wake(id))
         });
-        // A stop that has passed by while it was worked on would not be noticed.
+        // A stop that came meanwhile would not be noticed.
         if connection.is_idle() && !self.state.stopping() { Then::Idle } else { Then::Again }
     }
 
-    /// The same by another thread than the event loop's. `None` closes it: the work has panicked.
+    /// The same from another thread than the event loop's. `None` closes the connection: the work has panicked.
     pub fn reply_from_thread(&self, meta: Meta, reply: Option<Reply>) {
         let then = reply.and_then(|reply| catch(|| self.reply(meta, reply)));
         if then.is_none() {
@@ -89,13 +89,13 @@ impl ConnectionHandle {
         self.connection().is_worked_on();
     }
 
-    /// Until when it may wait, and whether for a thread. `None` if it is busy at this moment.
+    /// Until when it may wait, and whether it waits for a thread. `None` if it is in use at this moment.
     pub fn deadline(&self) -> Option<(Option<Instant>, bool)> {
         let connection = self.connection.try_lock().ok()?;
         Some((connection.deadline(&self.state.limits), connection.is_queued()))
     }
 
-    /// Ends what has waited for too long.
+    /// Ends it if it has waited for too long.
     pub fn time_out(&self, now: Instant) {
         let mut connection = self.connection();
         if connection.deadline(&self.state.limits).is_some_and(|deadline| deadline <= now) {

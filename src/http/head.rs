@@ -77,7 +77,7 @@ impl Head {
         self.query_at.map_or("", |at| &self.target[at + 1..])
     }
 
-    /// About how much memory it takes.
+    /// About how many bytes of memory it takes.
     pub fn held_bytes(&self) -> usize {
         self.bytes.len() + self.target.len() + self.headers.len() * size_of::<(Range<usize>, Range<usize>)>()
     }
@@ -95,13 +95,13 @@ impl Head {
             .map(|(_, value)| &self.bytes[value.clone()])
     }
 
-    /// The one `Origin` that it names.
+    /// The `Origin` that it names, if it names one only.
     pub fn origin(&self) -> Option<&[u8]> {
         let mut named = self.headers("origin");
         named.next().filter(|_| named.next().is_none())
     }
 
-    /// How the body is delimited. Whatever two servers could read differently is refused.
+    /// How the body is delimited. What two servers could read differently is refused.
     pub fn framing(&self) -> Result<Framing> {
         let invalid = |text: &str| Error::new(Kind::Invalid, text);
         let mut lengths = self.headers("content-length");

@@ -1,4 +1,4 @@
-//! What arrives on a connection: bytes, in whatever pieces, become requests.
+//! What arrives on a connection: bytes, in any pieces, become requests.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use super::request::Request;
 use super::write::Meta;
 use crate::error::{Error, Kind, Result};
 
-/// What has arrived of the next request. Nothing takes no memory.
+/// What has arrived of the next request. Empty, it takes no memory.
 #[derive(Default)]
 pub struct Incoming {
     /// Bytes that belong to what comes next.
     buffered: Vec<u8>,
-    /// The room of these bytes while they wait for more.
+    /// The memory reserved for these bytes while they wait for more.
     reserved: Option<Reserved>,
     /// The request whose body arrives.
     upload: Option<Box<Upload>>,
-    /// The page that has sent the last head, by its origin: it is to learn of what becomes of the request.
+    /// The origin that the last head named. Its page is to learn what becomes of the request.
     origin: Option<Vec<u8>>,
 }
 
@@ -48,7 +48,7 @@ pub enum Next {
 pub struct Whole {
     pub request: Request,
     pub meta: Meta,
-    /// The room that its body takes.
+    /// The memory reserved for its body.
     pub reserved: Option<Reserved>,
 }
 
@@ -65,7 +65,7 @@ impl Incoming {
         self.stage() == Stage::Silent
     }
 
-    /// Method and path of the next request, as soon as its first line has arrived: what cannot be read of it is empty.
+    /// Method and path of the next request, once its first line has arrived. What cannot be read of it is empty.
     pub fn request_line(&self) -> Option<(&str, &str)> {
         if self.upload.is_some() {
             return None;
@@ -103,7 +103,7 @@ impl Incoming {
         next
     }
 
-    /// Has the bytes that wait counted. An error if there is no room for them.
+    /// Reserves memory for the bytes that wait. Fails if there is none left.
     pub fn hold(&mut self, budget: &MemoryBudget) -> Result<()> {
         if self.buffered.is_empty() || self.reserved.is_some() {
             return Ok(());
@@ -135,7 +135,7 @@ impl Incoming {
     }
 
     fn take_head(&mut self, limits: &Limits) -> Result<Option<Head>> {
-        // A line end too many after a body is forgiven, as RFC 9112 asks.
+        // A surplus line end after a body is ignored, as RFC 9112 asks.
         let blank = self.buffered.chunks_exact(2).take_while(|pair| *pair == b"\r\n").count() * 2;
         self.buffered.drain(..blank);
         if self.buffered.is_empty() {

@@ -5,11 +5,11 @@ use std::time::Duration;
 /// What a peer may ask of us. Spans of time are for one request unless they say otherwise.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Requests that are worked on at once, each in a thread. The next wait in a queue.
+    /// Requests that are worked on at once, each in a thread. The next ones wait in a queue.
     pub requests: usize,
     /// Requests in that queue; the next is answered 503.
     pub queue: usize,
-    /// For a thread; then 503.
+    /// How long a request waits for a thread; then 503.
     pub queue_time: Duration,
     /// Streams open at once; the next is answered 503.
     pub streams: usize,
@@ -17,7 +17,7 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Bytes of a body, then 413. Courier's own limit is 6 MB.
     pub body_bytes: usize,
-    /// Bytes of all that is held at once of bodies, large answers and what waits to be read on, then 503.
+    /// Bytes that are held at once of bodies, large answers and unread input; then 503.
     pub bodies_bytes: usize,
     /// From the first byte of a head to its last.
     pub head: Duration,
@@ -25,11 +25,11 @@ pub struct Limits {
     pub body: Duration,
     /// Between an answer and the next request.
     pub idle: Duration,
-    /// For the peer to take the answer.
+    /// For the peer to read the answer.
     pub answer: Duration,
     /// Stack of a request's thread. Memory is taken only as it is used.
     pub stack_bytes: usize,
-    /// For requests that are being handled when the server stops.
+    /// For requests in progress when the server stops.
     pub stop: Duration,
 }
 

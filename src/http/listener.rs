@@ -15,25 +15,26 @@ use crate::error::Error;
 use crate::outage::Outage;
 use crate::threads::catch;
 
-/// How long to wait after an accept that failed, for instance because there are no file descriptors left.
+/// How long to wait after an accept that failed, such as when no file descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long newcomers wait for room, if there may be some soon, before they are refused. Longer than a body has to be
-/// silent to make room.
+/// How long new connections wait for room that there may be soon, before they are refused. Longer than a body must have
+/// stalled to make room.
 const ROOM_TIME: Duration = Duration::from_millis(1_500);
 const WAKE: Token = Token(usize::MAX);
 
 pub struct Listener {
     sockets: Vec<TcpListener>,
-    /// The socket that is asked first.
+    /// The socket to accept from first.
     turn: usize,
     poll: Poll,
     loops: EventLoops,
     state: Arc<ServerState>,
-    /// How many connections there may be, and how many more that are refused all but what is always answered.
+    /// How many connections there may be, and how many more that are only told that there is no room, or given what is
+    /// always answered.
     most: usize,
     most_refused: usize,
     accepted: usize,
-    /// The newcomer that waits for room, and since when there is none.
+    /// The new connection that waits for room, and since when there is none.
     waiting: Option<TcpStream>,
     full_since: Option<Instant>,
     evictions: Evictions,
@@ -68,17 +69,17 @@ impl Listener {
         })
     }
 
-    /// Has the thread look up.
+    /// Wakes the thread from another.
     pub fn waker(&self) -> io::Result<Waker> {
         Waker::new(self.poll.registry(), WAKE)
     }
 
-    /// Accepts connections until all stops, and sees the event loops off.
+    /// Accepts connections until all stops, and then waits for the event loops to end.
     pub fn run(mut self) {
         let mut events = Events::with_capacity(self.sockets.len() + 1);
         let mut pause = None;
         while !self.state.stopping() {
-            // On a descriptor of our own it can fail by an interruption only.
+            // On our own descriptor it fails only when it is interrupted.
             let _ = self.poll.poll(&mut events, pause);
             let accepted = self.accept_all();
             let pauses = accepted.is_err() || self.waiting.is_some();
@@ -91,7 +92,7 @@ impl Listener {
         self.loops.join();
     }
 
-    /// Accepts what has come, as long as none of it has to wait for room. An error says why no more can be accepted now.
+    /// Accepts connections until one has to wait for room. An error says why no more can be accepted now.
     fn accept_all(&mut self) -> io::Result<()> {
         while !self.state.stopping() {
             if let Some(stream) = self.waiting.take() {
@@ -100,7 +101,7 @@ impl Listener {
                     return Ok(());
                 }
             }
-            // Those that were refused are there for a moment more.
+            // Refused connections stay for a moment.
             let most = self.most.saturating_add(self.most_refused);
             if self.state.open() >= most && self.make_room() != Room::Made {
                 return Err(io::Error::other("as many as there may be have requests in flight"));
@@ -120,7 +121,7 @@ impl Listener {
         Ok(())
     }
 
-    /// Accepts from the sockets in turn, so that a crowd at one keeps no client out at the other.
+    /// Accepts from the sockets in turn, so that a crowd at one does not lock out the clients of the other.
     fn accept(&mut self) -> io::Result<TcpStream> {
         for _ in 0..self.sockets.len() {
             let accepted = self.sockets[self.turn].accept();
@@ -133,7 +134,7 @@ impl Listener {
         Err(io::ErrorKind::WouldBlock.into())
     }
 
-    /// Serves a newcomer, refuses it, or has it wait.
+    /// Serves a new connection, refuses it, or lets it wait.
     fn take(&mut self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let refusal = match self.find_room() {
@@ -149,9 +150,9 @@ impl Listener {
         self.loops.loops[id % self.loops.loops.len()].add(id, stream, refusal)
     }
 
-    /// Whether there is room for one more, and [`Room::Soon`] as long as it is to be waited for.
+    /// Whether there is room for one more. [`Room::Soon`] while it is worth waiting.
     fn find_room(&mut self) -> Room {
-        // More than one if some that were refused are still there.
+        // More than one if refused connections are still open.
         let lacking = (self.state.open() + 1).saturating_sub(self.most);
         if lacking == 0 {
             self.room.succeeded();

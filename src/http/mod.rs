@@ -1,12 +1,13 @@
-//! The front door: listener, event loops, request threads, limits and deadlines. Bytes to [`Request`], [`Response`] to
-//! bytes; of the API behind it, it knows only how an error looks, since it has some of its own to tell.
+//! The front door: listener, event loops, request threads, limits and deadlines. It turns bytes into a [`Request`], and
+//! a [`Response`] into bytes. Of the API behind it, it knows only what an error looks like, since it answers with some
+//! of its own.
 //!
 //! A request's way: [`listener`] accepts its connection, [`event_loop`] waits for it, [`connection`] reads it with
-//! [`incoming`], [`request_pool`] has the service answer it, if the event loop does not, and [`connection`] writes the
+//! [`incoming`], [`request_pool`] has the service answer it, unless the event loop does, and [`connection`] writes the
 //! answer.
 //!
-//! Methods, versions and answers are tiny_http's, and so is the writing of an answer. Its `Server` is not used: it
-//! leaves connections of a burst waiting for each other, has no deadlines, and can be ended by one header.
+//! Methods, versions and answers are tiny_http's, and so is the writing of an answer. Its `Server` is not used: there
+//! the connections of a burst wait for each other, it has no deadlines, and one header can end it.
 
 pub mod body;
 mod connection;

@@ -11,10 +11,10 @@ const AT_ONCE: usize = 8;
 
 /// What is still to be written of an answer.
 pub struct Outgoing {
-    /// Of the first so many bytes are written.
+    /// The first piece, of which `begun` bytes are written, and the rest.
     pieces: (Vec<u8>, VecDeque<Vec<u8>>),
     begun: usize,
-    /// The room of the pieces that are not yet written.
+    /// The memory reserved for pieces that are not yet written.
     reserved: Reserved,
     pub written: usize,
     /// Whether the connection is closed after it.

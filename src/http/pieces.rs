@@ -1,17 +1,17 @@
-//! Bytes in pieces. What is large is written into them as it is made, so that it is not copied when it grows, and each is
-//! freed as soon as the peer has taken it.
+//! Bytes in pieces. Large content is written into them as it is made: it is not copied when it grows, and each piece is
+//! freed once the peer has taken it.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
-/// A piece has no more bytes than this, unless a text came as one. Smaller ones, which one thread makes and another frees,
-/// would not be given back to the system: the allocator does that with what is larger than 512 KiB.
+/// The most bytes of a piece, unless a text came as one. Smaller pieces, which one thread makes and another frees,
+/// would not be returned to the system: the allocator does that from 512 KiB on.
 const PIECE_BYTES: usize = 1024 * 1024;
 
-/// The last piece may have more room than it needs, up to this.
+/// The most unused room that the last piece may keep.
 const KEPT_BYTES: usize = 64 * 1024;
 
-/// Bytes of an answer. Few of them are one piece.
+/// Bytes of an answer. A small answer is one piece.
 #[derive(Clone, Debug, Default)]
 pub struct Pieces {
     first: Vec<u8>,
@@ -46,7 +46,7 @@ impl Pieces {
         }
     }
 
-    /// What it begins with: all of it, if it is not large.
+    /// Its beginning: all of it, if it is not large.
     pub fn beginning(&self) -> &[u8] {
         &self.first
     }

@@ -8,7 +8,7 @@ use tiny_http::Header;
 use super::response::{self, Response};
 use crate::error::Error;
 
-/// Bytes that a stream may be ahead of its reader. One that is further ahead is ended.
+/// How many bytes a stream may be ahead of its reader. One that is further ahead is ended.
 const STREAM_AHEAD_BYTES: usize = 1024 * 1024;
 
 /// What a request leads to.
@@ -17,12 +17,12 @@ pub enum Reply {
     Answer(Response),
     /// The same, after which the connection is closed.
     Last(Response),
-    /// An answer that is not known yet. It costs no thread until it is given, and its connection is the first that is
-    /// closed where there is no room for another.
+    /// An answer that is not known yet. It costs no thread until it is given. Its connection is the first to be closed
+    /// when room is needed for another.
     Later(Later),
     /// A long-lived answer, written piece by piece. It costs no thread while it is silent.
     Stream(Stream),
-    /// None, or not all of it, as if the daemon or the network had failed.
+    /// No answer, or a part of one, as if the daemon or the network had failed.
     Broken(Broken),
 }
 
@@ -36,14 +36,13 @@ pub enum Broken {
     Cut(Response),
 }
 
-/// What an answer that is given later comes to.
+/// The outcome of an answer that is given later.
 pub enum Given {
     Answer(Response),
     Broken(Broken),
 }
 
-/// Where the reply to a request is given, by whichever thread. Dropped without one, it closes the connection: the work has
-/// panicked.
+/// Where any thread gives the reply to a request. Dropped without one, it closes the connection: the work has panicked.
 pub struct Responder(Option<Respond>);
 
 type Respond = Box<dyn FnOnce(Option<Reply>) + Send>;
@@ -51,14 +50,14 @@ type Respond = Box<dyn FnOnce(Option<Reply>) + Send>;
 /// A connection's side of an answer that is given later.
 pub struct Later {
     pub(super) slot: Arc<ReplySlot>,
-    /// What becomes of the answer once it is given.
+    /// Changes to the answer once it is given.
     pub(super) changes: Vec<Change>,
 }
 
-/// Makes another answer of one.
+/// Makes one answer of another.
 pub(super) type Change = Box<dyn FnOnce(Response) -> Response + Send>;
 
-/// The side of an answer that is given later which gives it. Dropped without one, it answers 503.
+/// The side that gives an answer later. Dropped without one, it answers 503.
 pub struct Answerer(Arc<ReplySlot>);
 
 /// A connection's side of a stream.
@@ -155,13 +154,12 @@ impl Reply {
     }
 }
 
-/// What is answered where the stop comes before the answer.
+/// The answer to a request that the stop overtakes.
 pub fn stopping() -> Response {
     response::of_error(&Error::unavailable("bulkd is stopping; try again later"))
 }
 
-/// The answer in place of a stream that has no room. The side that would write the stream learns of it before the peer
-/// does.
+/// The answer in place of a stream that has no room. The writer of the stream learns of it before the peer does.
 pub(super) fn refuse_stream(stream: Stream) -> Response {
     let headers = stream.headers.clone();
     drop(stream);
@@ -179,7 +177,7 @@ impl Responder {
         self.respond(Some(reply.into()));
     }
 
-    /// One that has its reply made of another.
+    /// A responder that makes its reply of another.
     pub fn after(mut self, make: impl FnOnce(Reply) -> Reply + Send + 'static) -> Self {
         Responder::new(move |reply| self.respond(reply.map(make)))
     }
@@ -217,7 +215,7 @@ impl Answerer {
         self.give(Given::Answer(response));
     }
 
-    /// The same of an answer that may be broken.
+    /// The same for an answer that may be broken.
     pub fn give(self, given: Given) {
         self.0.give(|contents| {
             contents.answer = Some(given);
@@ -225,7 +223,7 @@ impl Answerer {
         });
     }
 
-    /// Whether its connection has gone, or is about to go: the peer sends nothing more.
+    /// Whether its connection is gone, or about to go: the peer sends nothing more.
     pub fn is_closed(&self) -> bool {
         let contents = self.0.contents();
         contents.is_closed || contents.has_peer_ended || Arc::strong_count(&self.0) == 1

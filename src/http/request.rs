@@ -11,20 +11,20 @@ use crate::error::{Error, Result};
 
 /// What answers requests: the API, or a stand-in for it.
 pub trait Service: Send + Sync {
-    /// Answers a request, in a thread of its own: it may take its time. The reply is given there, or by another thread
-    /// afterwards.
+    /// Answers a request, in a thread of its own, so that it may take its time. The reply is given there, or by another
+    /// thread afterwards.
     fn answer(&self, request: Request, responder: Responder);
 
-    /// Answers requests that have come together, in a thread for which other connections wait: those of them that take
-    /// a moment only. The others are `None`, and asked again with [`answer`](Service::answer).
+    /// Answers requests that have arrived together, in a thread for which other connections wait: only those that take
+    /// a moment. The others are `None`, and are passed to [`answer`](Service::answer).
     fn answer_batch(&self, requests: Vec<Request>) -> Vec<Option<Reply>>;
 
-    /// Lets the page of this origin read what the front door itself has to say of its request.
+    /// Lets the page of this origin read an answer that the front door gives itself.
     fn let_read(&self, _origin: Option<&[u8]>, response: Response) -> Response {
         response
     }
 
-    /// Whether a request is answered also to a peer for which there is no room: few are, and each in a moment.
+    /// Whether a request is answered even to a peer for which there is no room: few are, and each in a moment.
     fn is_always_answered(&self, _method: &str, _path: &str) -> bool {
         false
     }
@@ -56,7 +56,7 @@ impl Request {
         self.head.query()
     }
 
-    /// One of our own with the key of this one, for what a request asks to have done by another.
+    /// A request of our own with the key of this one, for what another route does for it.
     pub fn within(&self, method: &Method, target: &str, body: Vec<u8>) -> Result<Request> {
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n").into_bytes();
         for value in self.raw_headers("authorization") {

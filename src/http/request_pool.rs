@@ -1,4 +1,4 @@
-//! Threads that work on requests. There are as many as there is work, within a bound: beyond it requests wait in a queue.
+//! Threads that work on requests: as many as there is work for, up to a bound. Beyond it, requests wait in a queue.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,7 +38,7 @@ struct Shared {
 struct Pool {
     queue: VecDeque<Work>,
     threads: usize,
-    /// Those that have no work. The last one to wait has work first: the others may end.
+    /// Threads without work. The last to become idle is used first, so that the others may end.
     idle: Vec<Arc<IdleThread>>,
     spawned: u64,
 }
@@ -56,7 +56,7 @@ impl RequestPool {
         RequestPool(Arc::new(Shared { threads, queue, stack_bytes, is_stopping, pool }))
     }
 
-    /// Has a request worked on. It is given back, and why, if there is no room for it.
+    /// Has a request worked on. Without room, it is returned with the reason.
     pub fn submit(&self, work: Work) -> Result<(), (Work, Error)> {
         let mut pool = self.0.lock();
         if let Some(idle) = pool.idle.pop() {
@@ -78,20 +78,21 @@ impl RequestPool {
         Ok(())
     }
 
-    /// Takes back a request that no thread has begun with, since it has waited for too long.
+    /// Takes back a request that no thread has begun with and that has waited for too long.
     pub fn withdraw(&self, connection: &ConnectionHandle) -> Option<(Work, Error)> {
         let mut pool = self.0.lock();
         let place = pool.queue.iter().position(|work| work.connection.id == connection.id)?;
         pool.queue.remove(place).map(|work| (work, too_many()))
     }
 
-    /// Ends the threads when they have no work. None of them is waited for.
+    /// Ends the threads once they are idle, without waiting for them.
     pub fn stop(&self) {
         self.0.is_stopping.store(true, Ordering::SeqCst);
         self.0.lock().idle.iter().for_each(|idle| idle.thread.unpark());
     }
 
-    /// Starts a thread that begins with this. It is given back if there may be no more threads, or none can be had.
+    /// Starts a thread that begins with this work. The work is returned if there may be no more threads, or none can be
+    /// started.
     fn spawn(&self, pool: &mut Pool, work: Work) -> Option<Work> {
         if pool.threads >= self.0.threads {
             return Some(work);
@@ -154,7 +155,7 @@ impl Shared {
         }
     }
 
-    /// False if work is on its way to the thread.
+    /// Takes the thread out of the pool. False if work is on its way to it.
     fn leave(&self, this: &Arc<IdleThread>) -> bool {
         let mut pool = self.lock();
         let place = pool.idle.iter().position(|idle| Arc::ptr_eq(idle, this));

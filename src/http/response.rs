@@ -54,7 +54,7 @@ pub fn header(name: &str, value: &str) -> Header {
     Header::from_bytes(name, value).expect("our own headers are ASCII")
 }
 
-/// Headers of every answer: no browser takes it for a page, and none keeps it unless it says so itself.
+/// Headers of every answer: a browser must not take it for a page, nor keep it unless it says so.
 const NOSNIFF: &str = "\r\nX-Content-Type-Options: nosniff";
 const NO_STORE: &str = "\r\nCache-Control: no-store";
 
@@ -85,10 +85,10 @@ pub fn to_bytes(
     if status == 204
         && let Some(at) = find(&bytes, NO_LENGTH)
     {
-        // Where there cannot be a body its length must not be told.
+        // Where there can be no body, its length must not be sent.
         bytes.drain(at..at + NO_LENGTH.len());
     }
-    // tiny_http keeps the last one for itself.
+    // tiny_http would drop a `Connection` header of ours.
     let connection = match (closing, version) {
         (true, _) => "\r\nConnection: close",
         (false, HTTPVersion(1, 0)) => "\r\nConnection: keep-alive",

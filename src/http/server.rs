@@ -31,8 +31,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on `address` (port 0 takes a free one), and at the same port on `other` if the machine has that address, and
-    /// answers from now on: HTTP, or https with what `tls` is.
+    /// Listens and answers from now on: HTTP, or https with `tls`. Port 0 takes a free one. It also listens on `other`,
+    /// at the same port, if the machine has that address.
     pub fn start(
         address: SocketAddr,
         other: Option<IpAddr>,
@@ -71,7 +71,7 @@ impl Server {
         self.other_address
     }
 
-    /// Takes no more requests, and waits until those that have arrived are answered, up to [`Limits::stop`].
+    /// Takes no more requests, and waits up to [`Limits::stop`] until those that have arrived are answered.
     pub fn stop(&self) {
         self.state.stop(|| {
             if let Err(error) = self.listener.wake() {
@@ -82,7 +82,7 @@ impl Server {
     }
 }
 
-/// An address of this machine at which one that is listened on can be called.
+/// The address by which a client on this machine can call one that is listened on.
 pub fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
@@ -93,10 +93,10 @@ pub fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Tries for a free port of one address that is free on the other as well.
+/// How many free ports of one address are tried on the other.
 const FREE_PORTS: usize = 16;
 
-/// The address that fails is told.
+/// An error names the address that failed.
 fn listen_on_all(
     address: SocketAddr,
     other: Option<IpAddr>,
@@ -115,7 +115,7 @@ fn listen_on_all(
                     return Err((other, error));
                 }
             }
-            // A machine without IPv6 says so in many ways.
+            // A machine without IPv6 reports it in many ways.
             Err(error) => {
                 log::debug!("{other} is not listened on: {error}");
                 return Ok(vec![socket]);
@@ -126,7 +126,7 @@ fn listen_on_all(
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // On Windows this option means that a port may be stolen.
+    // On Windows this option lets another process take the port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;

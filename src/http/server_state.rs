@@ -14,7 +14,7 @@ use super::write::{Encoded, Meta};
 pub struct ServerState {
     pub limits: Limits,
     pub service: Arc<dyn Service>,
-    /// What https is spoken with; without it, HTTP is.
+    /// The configuration of https. `None`: plain HTTP.
     pub tls: Option<Arc<TlsConfig>>,
     pub budget: MemoryBudget,
     stopping: AtomicBool,
@@ -50,7 +50,7 @@ impl ServerState {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Whether connections that are still open are closed, whatever they do.
+    /// Whether open connections are closed, whatever they do.
     pub fn is_over(&self) -> bool {
         self.over.load(Ordering::SeqCst)
     }
@@ -77,8 +77,8 @@ impl ServerState {
         counted.ok().map(|_| OpenStream(self.clone()))
     }
 
-    /// Takes no more requests, and waits until those that have arrived are answered, up to [`Limits::stop`]. `wake` has
-    /// the threads that wait look up.
+    /// Takes no more requests, and waits up to [`Limits::stop`] until those that have arrived are answered. `wake`
+    /// wakes the threads that wait.
     pub fn stop(&self, wake: impl Fn()) {
         self.stopping.store(true, Ordering::SeqCst);
         wake();

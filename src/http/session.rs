@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mio::net::TcpStream;
 use rustls::{ServerConfig, ServerConnection};
 
-/// What is taken from an answer before the peer takes it: a record. What waits here is in no budget.
+/// What is taken of an answer before the peer reads it: one record. It counts against no budget.
 const UNSENT_BYTES: usize = 16 * 1024;
 
 pub struct Session {
@@ -30,14 +30,14 @@ impl Session {
         self.tls.wants_write()
     }
 
-    /// Reads what the peer has said, and tells whether there may be more. It answers what belongs to TLS alone.
-    /// [`io::ErrorKind::InvalidData`] if that cannot go on; the peer was told why.
+    /// Reads what the peer has sent, and returns whether there may be more. It answers the messages of TLS itself.
+    /// Fails with [`io::ErrorKind::InvalidData`] if TLS cannot go on: the peer was told why.
     pub fn read(&mut self, stream: &TcpStream, into: &mut [u8]) -> io::Result<(usize, bool)> {
         loop {
             match self.tls.reader().read(into) {
                 Ok(count) => return Ok((count, count == into.len() || !self.is_drained)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // Many peers close without a word. Whether something is missing, HTTP knows.
+                // Many peers close without a `close_notify`. HTTP knows whether something is missing.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok((0, false)),
                 Err(error) => return Err(error),
             }
@@ -56,7 +56,7 @@ impl Session {
         }
     }
 
-    /// Takes some of it, when all that was taken before is on its way.
+    /// Takes some bytes, once all that was taken before is on its way.
     pub fn write(&mut self, stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
         self.flush(stream)?;
         let taken = self.tls.writer().write(bytes)?;
@@ -79,14 +79,14 @@ impl Session {
         Ok(())
     }
 
-    /// Says that nothing more comes, as far as the peer takes it now.
+    /// Sends `close_notify`, as far as the peer takes it now.
     pub fn say_goodbye(&mut self, stream: &TcpStream) {
         self.tls.send_close_notify();
         let _ = self.flush(stream);
     }
 }
 
-/// What to do about it, where that is known.
+/// What to do about an error, where that is known.
 fn advice(error: &rustls::Error) -> &'static str {
     use rustls::AlertDescription::{BadCertificate, CertificateUnknown, UnknownCA};
     match error {
@@ -97,7 +97,7 @@ fn advice(error: &rustls::Error) -> &'static str {
     }
 }
 
-/// Takes note whether a read has emptied the socket: less came than there was room for.
+/// Notes whether a read has emptied the socket: it returned less than there was room for.
 struct Noting<'a> {
     stream: &'a TcpStream,
     is_drained: bool,

@@ -1,4 +1,5 @@
-//! A connection's socket, with TLS or without it. It never blocks: where it would, it says so, and the connection waits.
+//! A connection's socket, with TLS or without it. It never blocks: where it would, it says so, and the connection
+//! waits.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -31,12 +32,12 @@ pub struct Transport {
 #[cfg(feature = "tls")]
 enum Layer {
     Nothing,
-    /// TLS, as soon as the peer says something. One that is silent costs no more than without it.
+    /// TLS, once the peer sends something. A silent peer costs no more than without TLS.
     Expected(Arc<TlsConfig>),
     Tls(Box<Session>),
     /// The peer speaks plain HTTP where TLS was expected.
     Mistaken,
-    /// The peer was told why, as far as TLS has words for it. What it still sends is of no use.
+    /// The peer was told why, as far as TLS can say it. What it still sends is ignored.
     Failed,
 }
 
@@ -51,17 +52,16 @@ impl Transport {
         Transport { stream }
     }
 
-    /// Has the event loop told of what happens to the socket.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.stream.register(registry, token, Interest::READABLE | Interest::WRITABLE)
     }
 
-    /// Whether its peer has said something that was not read yet.
+    /// Whether the peer has sent something that is not read yet.
     pub fn is_spoken_to(&self) -> bool {
         !self.stream.peek(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// The peer is told that nothing more comes.
+    /// Tells the peer that nothing more comes.
     pub fn finish(&mut self) {
         #[cfg(feature = "tls")]
         if let Layer::Tls(session) = &mut self.layer {
@@ -70,23 +70,23 @@ impl Transport {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Ends it, whoever else still knows the socket.
+    /// Ends it, even while other threads hold the socket.
     pub fn cut(&self) {
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
-    /// It is reset when it is closed: so is one that does not linger at all.
+    /// Closing it resets the connection from now on: a linger time of zero does that.
     pub fn reset_when_closed(&self) {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
-    /// Reads what there is, and tells whether there may be more. Nothing is the end of what the peer says.
+    /// Reads what there is, and returns whether there may be more. No bytes mean that the peer has ended.
     #[cfg(not(feature = "tls"))]
     pub fn read(&mut self, into: &mut [u8]) -> io::Result<(usize, bool)> {
         read_plain(&self.stream, into)
     }
 
-    /// Reads what there is, and tells whether there may be more. Nothing is the end of what the peer says.
+    /// Reads what there is, and returns whether there may be more. No bytes mean that the peer has ended.
     #[cfg(feature = "tls")]
     pub fn read(&mut self, into: &mut [u8]) -> io::Result<(usize, bool)> {
         self.recognise()?;
@@ -120,7 +120,7 @@ impl Transport {
 
 #[cfg(feature = "tls")]
 impl Transport {
-    /// Whether a handshake has begun and is not over: nothing can be said before.
+    /// Whether a handshake has begun and is not over: nothing can be sent before.
     pub fn is_opening(&self) -> bool {
         matches!(&self.layer, Layer::Tls(session) if session.is_opening())
     }
@@ -130,19 +130,19 @@ impl Transport {
         matches!(self.layer, Layer::Mistaken)
     }
 
-    /// Whether the peer's TLS could not be understood, or it has refused ours.
+    /// Whether the peer's TLS could not be understood, or the peer has refused ours.
     pub fn has_failed(&self) -> bool {
         matches!(self.layer, Layer::Failed)
     }
 
-    /// Whether something was taken that the peer has not taken yet.
+    /// Whether there are bytes that were taken here and not by the peer yet.
     pub fn has_unsent(&self) -> bool {
         matches!(&self.layer, Layer::Tls(session) if session.has_unsent())
     }
 
-    /// Finds out by its first byte what the peer speaks.
+    /// Finds out from the first byte what the peer speaks.
     fn recognise(&mut self) -> io::Result<()> {
-        /// What a record is that begins a handshake. No request of HTTP begins like this.
+        /// The type of a TLS record that begins a handshake. No HTTP request begins with this byte.
         const HANDSHAKE: u8 = 22;
         let Layer::Expected(config) = &self.layer else { return Ok(()) };
         let mut first = [0];
@@ -162,7 +162,7 @@ fn read_plain(mut stream: &TcpStream, into: &mut [u8]) -> io::Result<(usize, boo
     Ok((count, count == into.len()))
 }
 
-/// What is written is taken, and may wait here for the peer to take it. Only a flush tells that it has.
+/// Written bytes are taken at once, and may wait here for the peer. Only a flush tells that the peer has taken them.
 impl Write for Transport {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         #[cfg(feature = "tls")]

@@ -1,4 +1,4 @@
-//! Connections that other threads ask an event loop to go on with.
+//! Connections that other threads ask an event loop to continue.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -11,12 +11,12 @@ pub struct Wakes {
 }
 
 impl Wakes {
-    /// The event loop is told of wakes by this token.
+    /// Wake-ups are reported to the event loop by this token.
     pub fn new(registry: &Registry, token: Token) -> io::Result<Self> {
         Ok(Wakes { ids: Mutex::default(), waker: Waker::new(registry, token)? })
     }
 
-    /// Has the event loop go on with a connection.
+    /// Asks the event loop to continue a connection.
     pub fn wake(&self, id: usize) {
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         ids.push(id);
@@ -26,7 +26,6 @@ impl Wakes {
         }
     }
 
-    /// Has the event loop look up.
     pub fn wake_loop(&self) {
         if let Err(error) = self.waker.wake() {
             log::error!("an event loop cannot be woken: {error}");

@@ -11,10 +11,10 @@ use super::response::{self, Response};
 use crate::clock::Timestamp;
 use crate::error::Error;
 
-/// Answers from this size on are counted.
+/// Answers from this size on count against the memory budget.
 const COUNTED_FROM_BYTES: usize = 64 * 1024;
 
-/// What has to be known of a request when it is answered.
+/// What an answer needs to know of its request.
 #[derive(Clone)]
 pub struct Meta {
     version: HTTPVersion,
@@ -25,9 +25,9 @@ pub struct Meta {
 /// An answer's bytes, ready for the connection.
 pub struct Encoded {
     pub bytes: Vec<u8>,
-    /// What follows them, in pieces of which none is empty.
+    /// The pieces that follow. None is empty.
     pub more: VecDeque<Vec<u8>>,
-    /// The room that all of it takes until it is written.
+    /// The memory reserved for all of it until it is written.
     pub reserved: Reserved,
     /// Whether the connection is closed after it.
     pub closes: bool,
@@ -51,7 +51,7 @@ impl Encoded {
     }
 }
 
-/// The `Date` of an answer that is given now. tiny_http's own panics where the clock is before 1970 or after 9999.
+/// The `Date` of an answer. tiny_http's own panics where the clock is before 1970 or after 9999.
 fn date() -> Header {
     thread_local!(static LAST: RefCell<Option<(i64, Header)>> = const { RefCell::new(None) });
     let now = Timestamp::of_machine();
@@ -74,7 +74,7 @@ impl Meta {
         Meta { version: head.version.clone(), method: head.method.clone(), keeps_alive: head.keeps_alive() }
     }
 
-    /// For a request that could not be read: there is no telling where the next one begins.
+    /// For a request that could not be read: it is unknown where the next one begins.
     pub fn of_refused() -> Self {
         Meta { version: HTTPVersion(1, 1), method: Method::Get, keeps_alive: false }
     }
@@ -102,8 +102,8 @@ impl Meta {
         Encoded { bytes, more, reserved, closes }
     }
 
-    /// A large answer takes room as a body does, for as long as it is not read. Without any left it becomes a refusal,
-    /// but for one that tells of a change: that was made, and would be asked for again.
+    /// Reserves memory for a large answer, as for a body, until it is read. Without any left, the answer becomes a
+    /// refusal, unless it reports a change: that was made, and the client would ask for it again.
     fn reserve(&self, budget: &MemoryBudget, response: Response) -> (Response, Reserved) {
         let mut reserved = budget.reserve();
         let length = response.data_length().unwrap_or(0);

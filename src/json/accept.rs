@@ -1,14 +1,14 @@
-//! What JSON has to be beyond its grammar, so that whatever is given it again can read it: one rule for all that is taken,
-//! whether it is understood here or passed over. Numbers that no double holds and lone surrogates are no matter of it: what
+//! What JSON must be beyond its grammar, so that every program that gets it again can read it: one rule for all that is
+//! accepted, whether it is used here or skipped. Numbers that no double holds and lone surrogates are not checked: what
 //! is not read is kept as it was sent.
 
 use crate::error::{Error, Result};
 
-/// Arrays and objects within one another, the outermost included. What a body holds then has 127 at most, which serde_json
-/// reads again; clients and SQLite have bounds of their own, which are higher.
+/// The most arrays and objects inside one another, the outermost included. The value of a body's member then has at
+/// most 127, which serde_json can read again. Clients and SQLite have higher limits of their own.
 const LEVELS: usize = 128;
 
-/// Refuses a byte order mark and what nests too deeply. Whether the text is JSON at all is not looked at. `at` is what an
+/// Refuses a byte order mark and what nests too deeply. Does not check whether the text is JSON at all. `at` is what an
 /// error names.
 pub fn accept(text: &str, at: &str) -> Result<()> {
     if text.starts_with('\u{feff}') {
@@ -39,7 +39,7 @@ fn too_deep(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// The quote that ends a string whose inside begins at `place`.
+/// The closing quote of a string whose content begins at `place`.
 fn end_of_string(bytes: &[u8], mut place: usize) -> Option<usize> {
     loop {
         match bytes.get(place)? {
@@ -73,7 +73,7 @@ mod tests {
             &nested(128),
             &brackets,
             &side_by_side,
-            // Not JSON, which others tell.
+            // Not JSON, which another check reports.
             "]]]}}}",
             "\"",
             "\"\\",

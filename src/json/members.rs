@@ -1,4 +1,4 @@
-//! Structs of what is read of an object that was read before.
+//! Structs for the members that are read from an object which was parsed before.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -8,20 +8,19 @@ use super::scan::Walk;
 use super::{Fields, Object, Text};
 use crate::error::Result;
 
-/// What is read of an object: see [`members!`].
+/// What is read from an object: see [`members!`].
 pub trait MemberReader<'a>: Sized {
-    /// `None` if the text is no such object.
+    /// `None` if the text is not such an object.
     fn read(object: &'a str) -> Option<Self>;
 }
 
 /// What a member can hold besides null.
 pub trait Member<'a>: Sized {
-    /// `None` if the value is nothing of the kind.
+    /// `None` if the value is of another kind.
     fn read(value: &'a str) -> Option<Self>;
 }
 
-/// Reads an object whose text is known to be JSON. An error names the field as [`super::read`] does, which has the last
-/// word.
+/// Reads an object whose text is known to be JSON. Errors come from [`super::read`], and name the field.
 pub fn read<'a, T: MemberReader<'a> + Deserialize<'a>>(text: &'a str, at: impl FnOnce() -> String) -> Result<T> {
     match T::read(text) {
         Some(members) => Ok(members),
@@ -29,8 +28,8 @@ pub fn read<'a, T: MemberReader<'a> + Deserialize<'a>>(text: &'a str, at: impl F
     }
 }
 
-/// A struct of optional fields with the names of the members that they are read from. What it does not name is passed
-/// over. With serde it can be read as well, and then says what is wrong. A last field may take the object's own text.
+/// A struct of optional fields with the names of the members that they are read from. Other members are skipped. serde
+/// can read it as well, and then says what is wrong. A last field may hold the object's own text.
 macro_rules! members {
     ($(#[$meta:meta])* $visible:vis struct $type:ident<$a:lifetime> {
         $($(#[$field_meta:meta])* $field_visible:vis $field:ident: $value:ty = $name:literal),+ $(,)?
@@ -62,7 +61,7 @@ macro_rules! members {
 
 pub(crate) use members;
 
-/// Puts a value where none is yet, and says whether it could.
+/// Sets a field that is empty, and returns whether it could.
 pub fn fill<'a, T: Member<'a>>(field: &mut Option<Option<T>>, value: &'a str) -> bool {
     let read = if value == "null" { Some(None) } else { T::read(value).map(Some) };
     let is_new = field.is_none();

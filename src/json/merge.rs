@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// Lays `over` over `base`: objects member by member, anything else in its place.
+/// Lays `over` over `base`: objects member by member. Anything else replaces what is there.
 pub fn merge(base: &mut Value, over: &Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {

@@ -1,5 +1,5 @@
-//! Reading JSON without losing what was sent: texts and objects that still point into the body, and errors that name
-//! the field.
+//! Reads JSON without losing what was sent: texts and objects that still point into the body, and errors that name the
+//! field.
 
 mod accept;
 pub mod members;
@@ -29,12 +29,12 @@ pub fn read<'a, T: Deserialize<'a>>(text: &'a str, at: impl FnOnce() -> String) 
     value(text, at).map(|Fields(fields)| fields)
 }
 
-/// The same of a value of any kind.
+/// The same for a value of any kind.
 pub fn value<'a, T: Deserialize<'a>>(text: &'a str, at: impl FnOnce() -> String) -> Result<T> {
     serde_json::from_str(text).map_err(|_| explain::<T>(text, &at()))
 }
 
-/// Reads once more, this time keeping track of the path: only bodies with a mistake pay for it.
+/// Reads again, this time with the path: only bodies with a mistake pay for it.
 #[cold]
 fn explain<'a, T: Deserialize<'a>>(text: &'a str, at: &str) -> Error {
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -62,7 +62,7 @@ fn explain<'a, T: Deserialize<'a>>(text: &'a str, at: &str) -> Error {
     }
 }
 
-/// serde speaks of maps and sequences.
+/// serde says map and sequence.
 fn in_json_words(text: &str) -> String {
     let found_and_expected = text.strip_prefix("invalid type: ").and_then(|text| text.rsplit_once(", expected "));
     match found_and_expected {
@@ -86,8 +86,8 @@ fn in_json_words(text: &str) -> String {
     }
 }
 
-/// The fields of an object, read as a `T`. serde alone would take an array for them as well, and not only an
-/// [empty one](is_empty_array).
+/// The fields of an object, read as a `T`. serde alone would also accept an array for them, and not only an [empty
+/// one](is_empty_array).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Fields<T>(pub T);
 
@@ -109,7 +109,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Fields<T> {
                 }
             }
         }
-        // Asked for a map, serde_json would not say what is in an array.
+        // If it is asked for a map, serde_json does not say what is in an array.
         deserializer.deserialize_struct("", &[], FieldsVisitor(PhantomData))
     }
 }
@@ -121,8 +121,8 @@ pub fn map<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     Ok(Option::<Fields<T>>::deserialize(deserializer)?.map(|Fields(map)| map))
 }
 
-/// Whether a raw value is an array of nothing. PHP, whose arrays are maps as well, writes an empty map so: wherever an object
-/// is expected, here and in [`Object`], it is one without members.
+/// Whether a raw value is an empty array. PHP, whose arrays are maps as well, writes an empty map like this. Wherever
+/// an object is expected, here and in [`Object`], it counts as an object without members.
 pub fn is_empty_array(raw: &str) -> bool {
     let inner = raw.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     inner.is_some_and(|inner| inner.trim_ascii().is_empty())
@@ -162,12 +162,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 pub struct Object<'a>(&'a str);
 
 impl<'a> Object<'a> {
-    /// An object that was read before.
+    /// An object that was parsed before.
     pub fn of(text: &'a str) -> Self {
         Object(text)
     }
 
-    /// The object that a raw value is; `None` if it is none.
+    /// The object that a raw value is; `None` if it is something else.
     pub fn sent(raw: &'a str) -> Option<Self> {
         match raw.starts_with('{') {
             true => Some(Object(raw)),
@@ -214,8 +214,8 @@ pub fn cut(text: &str) -> String {
     quoted(shown.beginning) + if shown.is_cut { "…" } else { "" }
 }
 
-/// An object as it is written, with the members of another one behind its own, of which none has the same name. To read it
-/// for that takes a hundred times as long.
+/// The text of an object, with the members of another one appended, none of which may have the same name. Parsing it
+/// for that would take a hundred times as long.
 pub fn with_members(object: &str, members: &Value) -> Result<String> {
     let inner = object.trim_ascii().strip_prefix('{').and_then(|inner| inner.strip_suffix('}'));
     let inner = inner.ok_or_else(|| Error::internal("what is stored is no JSON object"))?;

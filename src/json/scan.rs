@@ -1,10 +1,10 @@
-//! JSON that was read before. Its text is known to be JSON, so all that is to be found is where each value ends: that
-//! takes a fraction of the time of reading it again.
+//! JSON that was parsed before. Its text is known to be valid, so only the end of each value has to be found: that
+//! takes a fraction of the time of parsing it again.
 
 use std::borrow::Cow;
 
-/// Calls `each` with every member's name and raw value, in their order. `None` if the text is no object after all, nor an
-/// array of nothing, which is taken for one.
+/// Calls `each` with every member's name and raw value, in their order. `None` if the text is not an object. An empty
+/// array counts as one.
 pub fn for_each<'a>(object: &'a str, mut each: impl FnMut(&str, &'a str)) -> Option<()> {
     let mut text = Walk::new(object);
     if text.peek()? == b'[' {
@@ -29,11 +29,11 @@ pub fn for_each<'a>(object: &'a str, mut each: impl FnMut(&str, &'a str)) -> Opt
     }
 }
 
-/// The members of an object, in the order in which they were sent: each one's name and raw value. Ends where the text is
-/// no object.
+/// The members of an object, in the order in which they were sent: each one's name and raw value. Ends where the text
+/// is not an object.
 pub struct Members<'a>(Parts<'a>);
 
-/// The raw values in an array. Ends where the text is no array.
+/// The raw values in an array. Ends where the text is not an array.
 pub struct Items<'a>(Parts<'a>);
 
 /// What stands between the brackets of an object or array.
@@ -49,7 +49,7 @@ impl<'a> Parts<'a> {
         Parts { text, is_over }
     }
 
-    /// Reads one part and what stands behind it.
+    /// Reads one part and what follows it.
     fn next<T>(&mut self, read: impl FnOnce(&mut Walk<'a>) -> Option<T>) -> Option<T> {
         if self.is_over {
             return None;
@@ -105,19 +105,19 @@ pub struct Quoted<'a> {
 }
 
 impl<'a> Quoted<'a> {
-    /// The string that a raw value is; `None` if it is none.
+    /// The string that a raw value is; `None` if it is something else.
     pub fn of(value: &'a str) -> Option<Self> {
         let has_escapes = value.contains('\\');
         let is_string = value.len() >= 2 && value.starts_with('"') && value.ends_with('"');
         is_string.then_some(Quoted { text: value, has_escapes })
     }
 
-    /// What stands between the quotes, if it is what was meant.
+    /// The text between the quotes, if it has no escapes.
     pub fn plain(&self) -> Option<&'a str> {
         if self.has_escapes { None } else { self.text.get(1..self.text.len() - 1) }
     }
 
-    /// `None` if an escape in it is none of JSON's.
+    /// `None` if an escape in it is not valid JSON.
     pub fn unescaped(&self) -> Option<Cow<'a, str>> {
         if self.has_escapes {
             return serde_json::from_str(self.text).ok().map(Cow::Owned);
@@ -126,7 +126,7 @@ impl<'a> Quoted<'a> {
     }
 }
 
-/// A text that is walked through, byte by byte.
+/// A text that is read byte by byte.
 pub struct Walk<'a> {
     all: &'a str,
     at: usize,
@@ -137,7 +137,7 @@ impl<'a> Walk<'a> {
         Walk { all, at: 0 }
     }
 
-    /// The next byte that is no space, which is not passed.
+    /// Peeks at the next byte that is not whitespace.
     fn peek(&mut self) -> Option<u8> {
         while let Some(&byte) = self.all.as_bytes().get(self.at) {
             if !byte.is_ascii_whitespace() {
@@ -158,7 +158,7 @@ impl<'a> Walk<'a> {
         (self.next()? == byte).then_some(())
     }
 
-    /// Nothing but space is left.
+    /// Checks that only whitespace is left.
     fn end(&mut self) -> Option<()> {
         self.peek().is_none().then_some(())
     }
@@ -170,7 +170,7 @@ impl<'a> Walk<'a> {
         Some(Quoted { text: self.all.get(start..self.at)?, has_escapes })
     }
 
-    /// Goes on behind the string that has begun, and says whether there are escapes in it.
+    /// Skips the rest of a string that has begun, and returns whether it has escapes.
     fn pass_string(&mut self) -> Option<bool> {
         let bytes = self.all.as_bytes();
         let mut has_escapes = false;
@@ -200,7 +200,7 @@ impl<'a> Walk<'a> {
         self.all.get(start..self.at)
     }
 
-    /// Goes on behind a number, a boolean or null.
+    /// Skips a number, a boolean or null.
     fn pass_word(&mut self) -> Option<()> {
         let bytes = self.all.as_bytes();
         while !matches!(bytes.get(self.at)?, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r') {
@@ -209,7 +209,7 @@ impl<'a> Walk<'a> {
         Some(())
     }
 
-    /// Goes on behind the object or array that is about to begin.
+    /// Skips the object or array that is about to begin.
     fn pass_nested(&mut self) -> Option<()> {
         let bytes = self.all.as_bytes();
         let mut depth = 0_usize;

@@ -7,17 +7,17 @@ use serde_json::Value;
 
 use super::scan::{Items, for_each};
 
-/// What a text such as `{jobId}` says.
+/// What a text such as `{jobId}` describes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape<'s> {
     Object {
         members: Vec<Member<'s>>,
-        /// Whether it is said to have further ones (`...`).
+        /// Whether it may have further ones (`...`).
         is_open: bool,
     },
     /// `None` for `[...]`.
     Array(Option<Box<Shape<'s>>>),
-    /// A value without members: a [`Type`] by its name, or in quotes the one text that it may be.
+    /// A value without members: a [`Type`] by its name, or the only text that it may be, in quotes.
     Plain(Type),
     Text(&'s str),
     /// Any of several.
@@ -51,7 +51,7 @@ impl Type {
     }
 }
 
-/// What is wrong with a part of a value.
+/// Why a part of a value does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Misfit {
     /// The shape has no such member.
@@ -68,11 +68,11 @@ pub struct Member<'s> {
     pub value: Option<Shape<'s>>,
 }
 
-/// Items of an array that are looked at: those of one array look alike.
+/// The most items of an array that are checked: those of one array look alike.
 const LOOKED_AT: usize = 100;
 
 impl<'s> Shape<'s> {
-    /// `None` if the text is no shape.
+    /// `None` if the text is not a shape.
     pub fn read(text: &'s str) -> Option<Self> {
         let mut reader = Reader(text);
         let shape = reader.value()?;
@@ -86,12 +86,12 @@ impl<'s> Shape<'s> {
         Some((Shape::read(code)?, rest))
     }
 
-    /// All that such a text has.
+    /// All objects in such a text.
     pub fn all_of(text: &'s str) -> impl Iterator<Item = Self> {
         text.split('`').skip(1).step_by(2).filter_map(Shape::read)
     }
 
-    /// Whether this is a shape of an object with a member that must be there, or with none such.
+    /// Whether this is the shape of an object whose first member the value has, or which has no members.
     pub fn begins(&self, has: impl Fn(&str) -> bool) -> bool {
         match self {
             Shape::Object { members, .. } => members.first().is_none_or(|member| has(member.name)),
@@ -99,8 +99,8 @@ impl<'s> Shape<'s> {
         }
     }
 
-    /// Calls `each` with the pointer of every part of a value that the shape has not, or of another type. Null says nothing,
-    /// and of a text with a variable in it nothing is known.
+    /// Calls `each` with the pointer of every part of a value that is not in the shape, or is of another type. Null is
+    /// ignored, and so is a text with a variable: its value is unknown.
     pub fn misfits(&self, value: &Value, at: &mut String, each: &mut impl FnMut(&str, Misfit)) {
         let is_open_text = value.as_str().is_some_and(|text| text.contains("{{"));
         if value.is_null() || is_open_text {
@@ -136,7 +136,7 @@ impl<'s> Shape<'s> {
         }
     }
 
-    /// Itself, or the one of several, if a value is of its kind.
+    /// Itself, or the alternative that is of a value's kind.
     fn of_kind(&self, value: &Value) -> Option<&Self> {
         let is_it = match self {
             Shape::Object { .. } => value.is_object(),
@@ -162,8 +162,8 @@ impl<'s> Shape<'s> {
         }
     }
 
-    /// Calls `each` with the path of every member of a value, whose text is known to be JSON, that the shape has not. Null
-    /// says nothing.
+    /// Calls `each` with the path of every member of a value that is not in the shape. The value's text is known to be
+    /// JSON. Null is ignored.
     pub fn unread(&self, value: &str, at: &str, each: &mut impl FnMut(String)) {
         match self {
             Shape::Object { members, is_open } if value.starts_with('{') => {
@@ -178,7 +178,7 @@ impl<'s> Shape<'s> {
                         None => each(path()),
                     }
                 });
-                // What is no object was refused.
+                // What is not an object was refused before.
                 looked.unwrap_or_default();
             }
             Shape::Array(Some(shape)) if value.starts_with('[') => {
@@ -247,7 +247,7 @@ impl<'s> Reader<'s> {
         Some(Shape::Object { members, is_open })
     }
 
-    /// A member, or several of which one is to be there: `template or content`.
+    /// A member, or alternatives of which one is to be there: `template or content`.
     fn members(&mut self, members: &mut Vec<Member<'s>>) -> Option<()> {
         let first = members.len();
         loop {

@@ -1,4 +1,4 @@
-//! All of a test's own: an API key, and what the daemon holds for it.
+//! What belongs to one test: an API key, and what the daemon holds for it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use super::wire::{Failure, Wire, encoded};
 use super::words::criteria;
 use crate::clock::Timestamp;
 
-/// How long a wait lasts at most, unless it was told [otherwise](Environment::within).
+/// The longest wait, unless [set otherwise](Environment::within).
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a key has: jobs, outbox, templates, profiles, faults. Nothing of another key's is seen. Copies are the same
@@ -40,7 +40,7 @@ impl Environment {
         &self.wire.api_key
     }
 
-    /// The environment variables that point Courier's SDKs here; the last is that of older ones.
+    /// The environment variables that point Courier's SDKs here. The last one is for older SDKs.
     pub fn variables(&self) -> [(&'static str, &str); 3] {
         [
             ("COURIER_BASE_URL", self.base_url()),
@@ -49,7 +49,7 @@ impl Environment {
         ]
     }
 
-    /// The same environment, whose waits last so long at most; with nothing they look once.
+    /// The same environment, with waits of this length at most. With zero they look once.
     pub fn within(&self, patience: Duration) -> Self {
         Environment { patience, ..self.clone() }
     }
@@ -59,12 +59,12 @@ impl Environment {
         Environment { after: Some(place.to_owned()), ..self.clone() }
     }
 
-    /// Any request of the test bench: the body of a success, or why there is none.
+    /// Sends any request of the test bench: the body of a success, or the failure.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         self.wire.ask(method, path, body)
     }
 
-    /// `POST /_bulkd/wait` with a condition of its own: its answer, or the one that says what was found.
+    /// `POST /_bulkd/wait` with any condition: its answer, or a failure that says what was found.
     pub fn wait(&self, mut condition: Value) -> Result<Value, Failure> {
         if let Some(members) = condition.as_object_mut() {
             let millis = u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX);
@@ -80,14 +80,14 @@ impl Environment {
         self.told(found.first().ok_or_else(|| nothing("a message")).and_then(|item| self.of_item(item)))
     }
 
-    /// Exactly so many messages, when nothing goes on any more. At most 100 of them are given.
+    /// Exactly so many messages, once the environment has settled. At most 100 of them are returned.
     #[track_caller]
     pub fn wait_for_messages(&self, count: usize, wanted: Value) -> Vec<Message> {
         let found = self.wait_for(wanted, json!({ "exactly": count }));
         self.told(found.iter().map(|item| self.of_item(item)).collect())
     }
 
-    /// No message that fits, when nothing goes on any more.
+    /// Checks, once the environment has settled, that no message fits.
     #[track_caller]
     pub fn wait_for_none(&self, wanted: Value) {
         self.wait_for(wanted, json!({ "none": true }));
@@ -100,7 +100,7 @@ impl Environment {
         answer["items"][0].clone()
     }
 
-    /// Returns when no job is on its way, no message is due, and webhooks were told all.
+    /// Returns when no job is on its way, no message is due, and webhooks have every event.
     #[track_caller]
     pub fn settle(&self) {
         self.told(self.wait(json!({ "settled": true })));
@@ -154,7 +154,7 @@ impl Environment {
         items(self.get("/_bulkd/doctor"))
     }
 
-    /// Has a request fail, such as `lost-answer`.
+    /// Makes a request fail, such as `lost-answer`.
     #[track_caller]
     pub fn fault(&self, preset: &str) -> Fault {
         self.fault_with(json!({ "preset": preset }))
@@ -167,25 +167,25 @@ impl Environment {
         Fault { environment: self.clone(), fault_id: set["fault_id"].as_str().unwrap_or_default().to_owned() }
     }
 
-    /// How messages to an `address` or `recipient` end from now on.
+    /// Sets how messages to an `address` or `recipient` end from now on.
     #[track_caller]
     pub fn outcome(&self, status: &str, given: Value) {
         self.put("/_bulkd/outcomes", with(given, "status", status));
     }
 
-    /// Something that happens to a message that went out, such as `OPENED`.
+    /// Makes something happen to a message that went out, such as `OPENED`.
     #[track_caller]
     pub fn happen(&self, message_id: &str, status: &str) {
         self.post(&format!("/_bulkd/messages/{}/events", encoded(message_id)), json!({ "status": status }));
     }
 
-    /// How jobs go on: `instant`, `paced`, `manual`, `hold` or `polls`.
+    /// Sets how jobs go on: `instant`, `paced`, `manual`, `hold` or `polls`.
     #[track_caller]
     pub fn lifecycle(&self, mode: &str, given: Value) {
         self.put("/_bulkd/lifecycle", with(given, "mode", mode));
     }
 
-    /// Lets so many users of a job that waits for steps have their turn.
+    /// Processes so many users of a job that waits for steps.
     #[track_caller]
     pub fn step(&self, job_id: &str, users: usize) -> Value {
         self.post("/_bulkd/step", json!({ "job_id": job_id, "users": users }))
@@ -201,13 +201,13 @@ impl Environment {
         self.told(self.wire.ask("POST", &format!("/_bulkd/snapshots/{}/restore", encoded(name)), None));
     }
 
-    /// Throws all away that the environment has.
+    /// Deletes everything in the environment.
     #[track_caller]
     pub fn reset(&self) {
         self.told(self.wire.ask("POST", "/_bulkd/reset", None));
     }
 
-    /// What a person wants to see beside a failed test: the last requests, and the doctor's findings.
+    /// What helps a person beside a failed test: the last requests, and the doctor's findings.
     pub fn report(&self) -> String {
         let list = |path: &str| self.wire.ask("GET", path, None).map(items).unwrap_or_default();
         let text = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
@@ -246,7 +246,7 @@ impl Environment {
         self.told(self.wire.ask("PUT", path, Some(&body)));
     }
 
-    /// What was given, or a failed test.
+    /// The value, or a failed test.
     #[track_caller]
     fn told<T>(&self, outcome: Result<T, Failure>) -> T {
         match outcome {
@@ -263,7 +263,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// How it stands: `seen`, `fired`, `left`.
+    /// Its state: `seen`, `fired`, `left`.
     #[track_caller]
     pub fn state(&self) -> Value {
         let all = items(self.environment.get("/_bulkd/faults?limit=1000"));
@@ -279,7 +279,7 @@ impl Fault {
         self.state()["fired"].as_u64().unwrap_or_default()
     }
 
-    /// Fails if it has hit nothing: a test that wants to see a failure is to have seen it.
+    /// Fails if it has hit nothing: a test of a failure must have seen one.
     #[track_caller]
     pub fn assert_met(&self) {
         let state = self.state();
@@ -311,7 +311,7 @@ impl Clock {
         UNIX_EPOCH + Duration::from_millis(now.unsigned_abs())
     }
 
-    /// Moves it, such as by `1h30m`. What that has led to is done when this returns, and told.
+    /// Moves it, such as by `1h30m`. What falls due is done when this returns, and is in the result.
     #[track_caller]
     pub fn advance(&self, by: &str) -> Value {
         self.told(self.wire.ask("POST", "/_bulkd/clock/advance", Some(&json!({ "by": by }))))

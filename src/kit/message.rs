@@ -1,4 +1,4 @@
-//! A message of the outbox, as a test wants to look at it.
+//! A message of the outbox, as a test reads it.
 
 use serde_json::{Map, Value};
 
@@ -34,14 +34,14 @@ impl Delivery {
         text(&self.raw, "html")
     }
 
-    /// What the provider would have been given.
+    /// What the provider would have been sent.
     pub fn request(&self) -> &Value {
         &self.raw["request"]
     }
 }
 
-/// A message with all its deliveries. Subject, body and the like are those of the delivery that was asked for, or of the
-/// first.
+/// A message with all its deliveries. Subject, body and the like are those of the delivery that was asked for, or of
+/// the first.
 #[derive(Clone, Debug)]
 pub struct Message {
     /// The whole answer of `GET /_bulkd/outbox/{message_id}`.
@@ -101,7 +101,7 @@ impl Message {
         self.delivery.html()
     }
 
-    /// What the provider would have been given.
+    /// What the provider would have been sent.
     pub fn request(&self) -> &Value {
         self.delivery.request()
     }

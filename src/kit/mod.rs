@@ -90,7 +90,7 @@ impl Bulkd {
         &self.base_url
     }
 
-    /// A new environment, which has nothing yet, and of which nobody else knows the key.
+    /// A new environment, which is empty. No other test knows its key.
     pub fn environment(&self) -> Environment {
         self.environment_of(&format!("test-{:032x}", rand::random::<u128>()))
     }

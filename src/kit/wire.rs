@@ -1,4 +1,4 @@
-//! Requests to the daemon. No proxy is asked: it is on this machine.
+//! Requests to the daemon. They use no proxy: the daemon is on this machine.
 
 use std::fmt;
 use std::time::Duration;
@@ -30,7 +30,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// As it is displayed, so that a test that unwraps it can be read.
+/// As it is displayed, so that the output of a test that unwraps it is readable.
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

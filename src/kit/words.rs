@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// The same value; of numbers the same number.
+/// The same value. Numbers are compared as numbers.
 pub fn equals(value: impl Into<Value>) -> Value {
     json!({ "equals": value.into() })
 }
@@ -17,12 +17,12 @@ pub fn matches(pattern: &str) -> Value {
     json!({ "matches": pattern })
 }
 
-/// There is none.
+/// The value is missing.
 pub fn absent() -> Value {
     json!({ "absent": true })
 }
 
-/// There is one, whatever it is.
+/// The value is there, whatever it is.
 pub fn present() -> Value {
     json!({ "absent": false })
 }

@@ -1,4 +1,4 @@
-//! Brands: the look of what is sent.
+//! Brands: the look of messages.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub struct BrandPayload {
     stored: String,
 }
 
-/// What of a brand is looked at. Other fields are kept and mean nothing here.
+/// The fields of a brand that are used. Other fields are stored and have no effect.
 #[derive(Deserialize)]
 struct BrandBody {
     #[serde(default)]
@@ -35,7 +35,7 @@ struct BrandBody {
 
 type BrandTexts = BTreeMap<String, Option<String>>;
 
-/// The [shape](crate::json::shape::Shape) of a brand's settings. What they say of the inbox is a client's.
+/// The [shape](crate::json::shape::Shape) of a brand's settings. Those of the inbox are for clients.
 macro_rules! brand_settings {
     () => {
         "{colors?: {primary?, secondary?, tertiary?}, email?: {header?: {logo?: {href?, image?}, barColor?, \
@@ -139,7 +139,7 @@ const COLOURS: [&str; 6] = [
     "/email/templateOverride/footerBackgroundColor",
 ];
 
-/// Colours of a brand's settings that are none, in words for the log; `at` is the path of the settings.
+/// Colours of a brand's settings that are not valid, in words for the log; `at` is the path of the settings.
 pub fn odd_colours(settings: &Value, at: &str) -> Vec<String> {
     let told = |pointer: &&str| {
         let colour = settings.pointer(pointer)?.as_str().filter(|it| !it.is_empty())?;
@@ -154,7 +154,7 @@ pub fn odd_colours(settings: &Value, at: &str) -> Vec<String> {
 }
 
 impl BrandPayload {
-    /// Reads a brand; `at` is its path in the request, or nothing for the body itself. An error names the field.
+    /// Reads a brand; `at` is its path in the request, or empty for the body itself. An error names the field.
     pub fn read(text: &str, at: &str) -> Result<Self> {
         let known: BrandBody = json::read(text, || at.to_owned())?;
         let field = |name: &str| if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
@@ -167,7 +167,7 @@ impl BrandPayload {
         let mut sent: Map<String, Value> = json::read(text, || at.to_owned())?;
         let mut take = |name: &str| match sent.remove(name)? {
             Value::Null => None,
-            // Those of a map without members.
+            // The settings of an empty map.
             Value::Array(_) => Some(Value::Object(Map::new())),
             value => Some(value),
         };

@@ -8,9 +8,9 @@ use super::row::{BrandVersion, JobRow, TemplateVersion};
 use crate::clock::Timestamp;
 
 names! {
-    /// Where a job stands. Courier's tutorial names the first three, its SDKs add `ERROR`.
+    /// The status of a job. Courier's tutorial names the first three, its SDKs add `ERROR`.
     JobStatus {
-        /// Takes users, and waits for its run for as long as it has to.
+        /// It takes users, and waits for its run without a limit.
         Created = "CREATED",
         /// Was run; its users are being turned into messages.
         Processing = "PROCESSING",
@@ -22,7 +22,7 @@ names! {
 }
 
 names! {
-    /// Where a user of a job stands.
+    /// The status of a job's user.
     UserStatus {
         /// No message yet.
         Pending = "PENDING",
@@ -34,7 +34,7 @@ names! {
 }
 
 names! {
-    /// What a job was made by.
+    /// How a job was created.
     JobKind {
         /// `POST /bulk`; it waits for its run.
         Bulk = "BULK",
@@ -61,19 +61,19 @@ pub struct Job {
     pub failures: u64,
     /// Why the job as a whole cannot go on.
     pub error: Option<String>,
-    /// What the run found stored.
+    /// The versions that the run found stored.
     pub template_version: Option<TemplateVersion>,
     pub brand_version: Option<BrandVersion>,
     pub created_at: Timestamp,
 }
 
 impl Job {
-    /// How many users, in ingest order, have had their turn.
+    /// How many users, in ingest order, were processed.
     pub fn drained(&self) -> u64 {
         self.enqueued + self.failures
     }
 
-    /// Shows it as it is while so many of its users have had their turn, at most, and others have not.
+    /// Shows it as it was when at most so many of its users were processed.
     pub fn show_up_to(&mut self, users: u64) {
         if self.status == JobStatus::Completed {
             self.status = JobStatus::Processing;
@@ -100,8 +100,8 @@ pub struct JobSummary {
 }
 
 impl JobSummary {
-    /// Users that had their turn in a second of its run, up to its end or to `now`. `None` before its run, and if that took
-    /// no millisecond.
+    /// Users per second of its run, up to its end or to `now`. `None` before its run, and if that took less than a
+    /// millisecond.
     fn rate(&self, now: Timestamp) -> Option<f64> {
         let millis = self.completed_at.unwrap_or(now).millis().saturating_sub(self.run_at?.millis());
         let rate = (self.enqueued + self.failures) as f64 * 1000.0 / millis as f64;

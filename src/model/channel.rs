@@ -1,9 +1,9 @@
-//! The ways by which messages go.
+//! The channels of messages.
 
 use super::names;
 
 names! {
-    /// By which way a message would have reached its recipient.
+    /// The channel by which a message would have reached its recipient.
     Channel {
         Email = "email",
         Sms = "sms",

@@ -1,7 +1,7 @@
-//! Inline content in Courier's two forms, understood.
+//! Inline content in Courier's two forms, parsed.
 //!
-//! The sources do not agree on which elements and fields there are, so what is not known is let through and told; what
-//! could not be rendered at all is refused by its path.
+//! The sources do not agree on which elements and fields there are. So unknown ones are accepted and noted; what could
+//! not be rendered at all is refused with its path.
 
 mod braces;
 mod element;
@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 impl Content {
     const FORMS: &str = "expected {\"title\", \"body\"} or {\"version\", \"elements\"}";
 
-    /// Reads what stands at `path` of a request, whose text is known to be JSON.
+    /// Reads the content at `path` of a request, whose text is known to be JSON.
     pub fn read(content: &str, path: &str) -> Result<Self> {
         read::content(content, path, Content::FORMS)
     }

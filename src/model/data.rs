@@ -1,5 +1,5 @@
-//! The data of a message, in layers: of the definition the nested form's under the flat form's, over these the user's
-//! `data`, and over these `to.data`. A name of a higher layer stands in place of the same name below.
+//! The data of a message, in layers. From the lowest: the definition's nested form, its flat form, the user's `data`,
+//! and `to.data`. A name in a higher layer replaces the same name below.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use crate::json::Object;
 /// The data of a job: names and raw JSON values, in the order in which they were sent.
 pub type Data = IndexMap<String, String>;
 
-/// Of one user, the lower layer first.
+/// The layers of one user, the lower one first.
 pub type UserLayers<'a> = [Option<Object<'a>>; 2];
 
-/// The layers of a definition, the lower one first, laid over one another.
+/// The layers of a definition, the lower one first, merged.
 pub fn of_job(layers: [Option<Object<'_>>; 2]) -> Result<Data> {
     let mut data = Data::new();
     for layer in layers.into_iter().flatten() {

@@ -15,12 +15,12 @@ use crate::error::{Error, Kind, Result};
 use crate::json::members::Raw;
 use crate::json::{Fields, Text};
 
-/// After the OpenAPI text.
+/// From the OpenAPI text.
 const TAGS_LIMIT: usize = 9;
-/// After the OpenAPI text.
+/// From the OpenAPI text.
 const TAG_CHARS: usize = 30;
 
-/// The definition of a job, understood.
+/// The definition of a job, parsed.
 #[derive(Debug)]
 pub struct Definition {
     pub source: ContentSource,
@@ -38,7 +38,7 @@ pub struct Definition {
     pub delay: Option<Delay>,
 }
 
-/// How much of a definition has to be in order.
+/// How strictly a definition is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// Of a bulk job: all that the API is known to refuse is refused.
@@ -46,21 +46,21 @@ pub enum Reading {
     /// Of a bulk job in the OpenAPI's reading: `event` is required, and several sources of text are taken, as its
     /// samples have them.
     EventRequired,
-    /// Of a bulk job in the reading of the live service: as [`Bulk`](Reading::Bulk), and `event` is required.
+    /// A bulk job in the reading of the live service: like [`Bulk`](Reading::Bulk), and `event` is required.
     Live,
     /// Of a send.
     Send,
-    /// What the OpenAPI's types allow is taken, and fails later if it has to: a send without text, or with several
-    /// sources of them.
+    /// What the OpenAPI's types allow is accepted, and may fail later: a send without text, or with several sources of
+    /// it.
     Lenient,
 }
 
 /// Where the text of the messages comes from.
 #[derive(Debug)]
 pub enum ContentSource {
-    /// Content given in the definition itself; `path` is where.
+    /// Content in the definition itself, at `path`.
     Content { path: &'static str, content: Content },
-    /// The id of a template, or an event that is mapped to one.
+    /// The id of a template, or an event that is mapped to a template.
     Template(String),
     /// Neither was given.
     Nothing,
@@ -72,7 +72,8 @@ struct SentTopic {
     subscription_topic_id: Option<String>,
 }
 
-/// A locale is a string in older sources, a map from locale to map in newer ones. What the maps say is not documented.
+/// A locale is a string in older sources, and a map from locale to map in newer ones. The content of the maps is not
+/// documented.
 struct SentLocale(Option<String>);
 
 impl<'de> Deserialize<'de> for SentLocale {
@@ -91,14 +92,14 @@ type Conditions = Vec<(String, String)>;
 
 impl Definition {
     /// Reads a definition in any of the three forms: `{event}`, `{message: {template | content}}`, `{template |
-    /// content}`, of which the last is that of a send as well. Where several are given, the nested form is used before
-    /// the flat one, and both before the event.
+    /// content}`. A send has the last form, too. If several are given, the nested form takes precedence over the flat
+    /// one, and both over the event.
     pub fn read(definition: &str, reading: Reading) -> Result<Self> {
         let layers = Layers::read(definition)?;
         let options = MessageOptions::of(&layers)?;
         let routing = read_routing(&layers)?;
         let topics: [Option<Fields<SentTopic>>; 2] = layers.each("preferences", |it| it.preferences)?;
-        // One that is written out is laid over the stored one.
+        // A brand that is written out is laid over the stored one.
         let brand = layers.flat.brand.filter(|Raw(brand)| !brand.starts_with('{'));
         let brand: Option<String> = optional(brand, || format!("{FLAT}.brand"))?;
         let locale: Option<SentLocale> = optional(layers.flat.locale, || format!("{FLAT}.locale"))?;
@@ -131,8 +132,8 @@ fn read_routing(layers: &Layers<'_>) -> Result<Option<(Routing, String)>> {
     Ok(found.and_then(|(routing, form)| placed(routing, form)))
 }
 
-/// Where the text of the messages comes from: the nested form, else the flat one, else the event. All of them have to be
-/// in order.
+/// Where the text of the messages comes from: the nested form, else the flat one, else the event. All of them must be
+/// valid.
 fn read_source(layers: &Layers<'_>, reading: Reading) -> Result<ContentSource> {
     let missing = match reading {
         Reading::Send => "Invalid Request. Either 'content' or 'template' must be defined.",
@@ -161,7 +162,7 @@ fn read_source(layers: &Layers<'_>, reading: Reading) -> Result<ContentSource> {
     }
 }
 
-/// What the OpenAPI's types leave out of an element is added where its reading is meant, as it is to stored ones.
+/// In the OpenAPI's reading, members that its types leave out of an element are added, as in stored elements.
 fn read_content(raw: &str, path: &str, reading: Reading) -> Result<Content> {
     let read = Content::read(raw, path);
     match reading {
@@ -173,7 +174,7 @@ fn read_content(raw: &str, path: &str, reading: Reading) -> Result<Content> {
     }
 }
 
-/// Template and content exclude each other, as they do in Send.
+/// Template and content exclude each other, as in Send.
 fn check_source(layer: &Layer<'_>, form: &str, reading: Reading) -> Result<()> {
     match (&layer.template, layer.content) {
         (Some(_), Some(_)) if matches!(reading, Reading::Bulk | Reading::Live | Reading::Send) => {
@@ -186,7 +187,7 @@ fn check_source(layer: &Layer<'_>, form: &str, reading: Reading) -> Result<()> {
     }
 }
 
-/// The data of a definition that was checked when it came, for all users.
+/// The data for all users, of a definition that was checked when it was sent.
 pub fn stored_data(definition: &str) -> Data {
     let data = Layers::read(definition).and_then(|it| data::of_job([it.nested.data, it.flat.data]));
     data.unwrap_or_default()
@@ -209,7 +210,7 @@ fn check_tags(metadata: &Metadata) -> Result<()> {
     Ok(())
 }
 
-/// All conditions of channels, of providers and of the routing. Refuses lists of them that are too long.
+/// All conditions of channels, of providers and of the routing. Refuses too long lists.
 fn conditions(options: &MessageOptions, routing: Option<&(Routing, String)>) -> Result<Conditions> {
     let form = |is_nested: bool| if is_nested { NESTED } else { FLAT };
     let mut found = Vec::new();

@@ -17,17 +17,17 @@ pub enum Delay {
 }
 
 impl Delay {
-    /// Reads a `delay`, which stands at `at`. Opening hours are not understood; an empty delay is none.
+    /// Reads a `delay` at the path `at`. Opening hours are not supported. An empty delay counts as none.
     pub fn read(delay: &str, at: &str) -> Result<Option<Self>> {
         DelayFields::read(delay, at)?.check(at)
     }
 
-    /// The same, but a delay that is not understood is none as well.
+    /// The same, but a delay that is not supported counts as none as well.
     pub fn read_leniently(delay: &str, at: &str) -> Result<Option<Self>> {
         Ok(DelayFields::read(delay, at)?.check(at).unwrap_or_default())
     }
 
-    /// When a message of `now` is due.
+    /// When a message made at `now` is due.
     pub fn due_at(self, now: Timestamp) -> Timestamp {
         match self {
             Delay::For(millis) => now.after(millis),

@@ -1,4 +1,4 @@
-//! Where messages are delivered for real, as the flags say it.
+//! Where messages are delivered for real, as the flags give it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,11 +11,11 @@ use super::channel::Channel;
 /// The name for all channels.
 const ALL: &str = "all";
 
-/// The route of `--relay`: the channels that have no target of their own share it. A channel of `--deliver` has one with its
-/// name.
+/// The route of `--relay`, shared by the channels that have no target of their own. A channel of `--deliver` has a
+/// route with its name.
 pub const RELAY: &str = "relay";
 
-/// The flag that has a route used.
+/// The flag that a route comes from.
 pub fn flag_of(route: &str) -> String {
     if route == RELAY { "--relay".to_owned() } else { format!("--deliver {route}") }
 }
@@ -24,19 +24,19 @@ pub fn flag_of(route: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     Smtp(SmtpServer),
-    /// The provider's own API, or what answers in its place.
+    /// The provider's own API, or a server that replaces it.
     Provider {
         base: Option<String>,
     },
     Webhook {
         url: String,
     },
-    /// A file that grows by a line a message.
+    /// A file that gets a line for each message.
     File(PathBuf),
     Output,
 }
 
-/// A server that takes e-mails.
+/// An SMTP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmtpServer {
     pub security: Security,
@@ -48,7 +48,7 @@ pub struct SmtpServer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Security {
     None,
-    /// It begins without, and goes on with TLS or not at all.
+    /// Begins without TLS, and continues with TLS or not at all.
     StartTls,
     Tls,
 }
@@ -63,7 +63,7 @@ impl Security {
 }
 
 impl Target {
-    /// Reads what stands behind `CHANNEL=`. The error says what was expected.
+    /// Reads the part behind `CHANNEL=`. The error says what was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
         const EXPECTED: &str = "expected smtp://[USER@]HOST[:PORT], smtps://..., smtp+starttls://..., provider, \
                                 http://... or https://..., file:PATH or - as the target";
@@ -103,7 +103,7 @@ impl Target {
         }
     }
 
-    /// Whether it cannot be reached without TLS.
+    /// Whether TLS is required.
     pub fn needs_tls(&self) -> bool {
         let is_https = |url: &str| url.get(..8).is_some_and(|it| it.eq_ignore_ascii_case("https://"));
         match self {
@@ -115,7 +115,7 @@ impl Target {
     }
 }
 
-/// An absolute URL of the web with a host.
+/// An absolute URL with a host.
 fn uri(text: &str) -> Option<Uri> {
     let uri: Uri = text.parse().ok()?;
     let authority = uri.authority()?;
@@ -142,7 +142,7 @@ impl SmtpServer {
             Some(Ok(user)) if !user.is_empty() && !user.contains(char::is_control) => Some(user.into_owned()),
             Some(_) => return Err(expected()),
         };
-        // An address of six has colons of its own, and stands in brackets.
+        // An IPv6 address has colons of its own, and stands in brackets.
         let (host, given) = match server.rsplit_once(':') {
             Some((host, given)) if !given.contains(']') => (host, Some(given)),
             _ => (server, None),
@@ -161,7 +161,7 @@ impl SmtpServer {
     }
 }
 
-/// Without what may be a secret.
+/// Without parts that may be secret.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -178,7 +178,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// A URL without a user, a password and a query.
+/// A URL without user, password and query.
 fn without_secrets(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
@@ -187,7 +187,7 @@ fn without_secrets(url: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-/// Channels by a name of one, or the name for all.
+/// Channels by the name of one, or by the name for all.
 fn channels(name: &str) -> Result<Vec<Channel>, String> {
     if name == ALL {
         return Ok(Channel::NAMES.iter().map(|(_, channel)| *channel).collect());
@@ -225,7 +225,7 @@ pub struct DeliverRate {
     pub per_second: u32,
 }
 
-/// More is no rate that anything is held to.
+/// Beyond this a rate has no effect.
 pub const HIGHEST_RATE: u32 = 10_000;
 
 impl DeliverRate {

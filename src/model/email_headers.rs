@@ -1,4 +1,4 @@
-//! The headers of the e-mails that are made of a template: whom they are from, and who gets them besides the recipient.
+//! The headers of e-mails from a template: the sender, and further recipients.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::mailbox::{self, Mailbox};
 use crate::error::{Error, Result};
 
-/// Texts with mailboxes in them, which may hold variables.
+/// Texts that contain mailboxes, and may contain variables.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmailHeaders {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,8 +39,8 @@ impl EmailHeaders {
         alone.chain(lists)
     }
 
-    /// Refuses an address to which no e-mail can go. One with variables is looked at when it is known. `at` is the path of
-    /// the headers in the request.
+    /// Refuses an address to which no e-mail can go. One with variables is checked when they are known. `at` is the
+    /// path of the headers in the request.
     pub fn check(&self, at: &str) -> Result<()> {
         for it in self.texts() {
             let mailboxes = it.mailboxes();

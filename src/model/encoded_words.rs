@@ -3,13 +3,13 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-/// A text with its encoded words decoded. Of a character set that is not known they stay as they are.
+/// A text with its encoded words decoded. Those in an unknown character set stay as they are.
 pub fn decoded(text: &str) -> String {
     let (mut plain, mut rest, mut was_encoded) = (String::with_capacity(text.len()), text, false);
     while let Some((before, from)) = rest.find("=?").and_then(|at| rest.split_at_checked(at)) {
         match word(from) {
             Some((decoded, behind)) => {
-                // The space between two encoded words is none.
+                // Whitespace between two encoded words is dropped.
                 if !(was_encoded && before.trim().is_empty()) {
                     plain.push_str(before);
                 }
@@ -27,7 +27,7 @@ pub fn decoded(text: &str) -> String {
     plain
 }
 
-/// The word that a text begins with, and what stands behind it.
+/// The word at the start of a text, and what follows it.
 fn word(text: &str) -> Option<(String, &str)> {
     let (charset, rest) = text.strip_prefix("=?")?.split_once('?')?;
     let (encoding, rest) = rest.split_once('?')?;

@@ -4,15 +4,15 @@ use sha2::{Digest, Sha256};
 
 pub use super::row::EnvironmentRow;
 
-/// What the keys for simulations begin with: nothing goes out under them.
+/// The prefix of keys for simulations: nothing goes out with them.
 pub const MOCK: &str = "mock_";
 
-/// A bearer key names an environment of its own, in which everything that it makes lives. Only the key's hash is kept.
+/// Each API key has an environment of its own, with everything that is made with the key. Only the key's hash is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment {
     /// SHA-256 of the key.
     pub key_hash: [u8; 32],
-    /// Which of Courier's prefixes the key has, if any.
+    /// Which of Courier's prefixes the key has. Empty if it has none.
     prefix: &'static str,
 }
 
@@ -26,7 +26,7 @@ impl Environment {
         Environment::of_hash(Sha256::digest(key.as_bytes()).into(), key)
     }
 
-    /// The environment of a key that is not known any more; its label begins as the key did.
+    /// The environment of a key that is not known any more. Its label begins as the key did.
     pub fn of_hash(key_hash: [u8; 32], label: &str) -> Self {
         let prefix = PREFIXES.into_iter().find(|prefix| label.starts_with(prefix)).unwrap_or("key_");
         Environment { key_hash, prefix }
@@ -37,14 +37,14 @@ impl Environment {
         self.prefix == MOCK
     }
 
-    /// By what the page names it where no key is known: more digits of the hash than a [label](Self::label) has, so that
-    /// two do not have the same.
+    /// The page's name for it where no key is known: more digits of the hash than a [label](Self::label) has, so that
+    /// no two have the same.
     pub fn handle(&self) -> String {
         let digits: String = self.key_hash[..HANDLE_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{}{digits}", self.prefix)
     }
 
-    /// The beginning of the key's hash that a handle tells.
+    /// The beginning of the key's hash in a handle.
     pub fn hash_of_handle(handle: &str) -> Option<[u8; HANDLE_BYTES]> {
         let digits = handle.len().checked_sub(2 * HANDLE_BYTES).and_then(|at| handle.get(at..))?;
         let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
@@ -52,9 +52,9 @@ impl Environment {
         pairs.iter().map(byte).collect::<Option<Vec<u8>>>()?.try_into().ok()
     }
 
-    /// What logs call it: the key's prefix and 6 digits of its hash.
+    /// Its name in logs: the key's prefix and 6 digits of its hash.
     pub fn label(&self) -> String {
-        // By hand: a log has one in every line.
+        // Written by hand: there is one in every line of a log.
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut label = String::with_capacity(self.prefix.len() + 7);
         label.push_str(self.prefix);

@@ -1,7 +1,7 @@
-//! What a search takes for the same letter: there is one rule, and the index of texts goes by it too.
+//! Which letters a search treats as the same. The index of texts follows the same rule.
 
-/// A text as searches compare it, letter by letter: `Ä` is `ä`, `ß` is `ss`, `ς` is `σ`, and `İ` and `ı` are `i`. What a
-/// letter becomes does not depend on those around it, so that a part of a text is folded to a part of the folded text.
+/// A text as searches compare it, letter by letter: `Ä` is `ä`, `ß` is `ss`, `ς` is `σ`, and `İ` and `ı` are `i`. The
+/// result for a letter does not depend on its neighbours, so that a part of a text folds to a part of the folded text.
 pub fn folded(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
@@ -11,7 +11,7 @@ pub fn folded(text: &str) -> String {
         match letter {
             'İ' | 'ı' => folded.push('i'),
             _ if letter.is_ascii() => folded.push(letter.to_ascii_lowercase()),
-            // By way of capital letters, in which more are the same.
+            // By way of capital letters: more letters share one.
             _ => {
                 let small = letter.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
                 folded.extend(small);

@@ -1,5 +1,5 @@
-//! The two forms of a definition, `{message: {…}}` and what stands beside it, and which of them is used for what both
-//! say: the nested one.
+//! The two forms of a definition, `{message: {…}}` and the members beside it. If both have a member, the nested one is
+//! used.
 
 use serde::de::DeserializeOwned;
 
@@ -13,7 +13,8 @@ pub const NESTED: &str = "message.message";
 pub const FLAT: &str = "message";
 
 members! {
-    /// What a send's `message`, the nested form and the flat form may say. Members of several types are kept raw.
+    /// The members of a send's `message`, of the nested form and of the flat form. Members of several types are kept
+    /// raw.
     pub struct Layer<'a> {
         #[serde(borrow)]
         pub template: Text<'a> = "template",
@@ -51,7 +52,7 @@ members! {
     }
 }
 
-/// A definition, taken apart.
+/// A definition, split into its forms.
 pub struct Layers<'a> {
     pub nested: Layer<'a>,
     pub flat: Layer<'a>,
@@ -77,17 +78,17 @@ impl<'a> Layers<'a> {
         Ok(Layers { nested, flat, event: event.filter(|event| !event.is_empty()) })
     }
 
-    /// Both forms with their paths, the one that goes first in front.
+    /// Both forms with their paths, the one with precedence first.
     pub fn forms(&self) -> [(&Layer<'a>, &'static str); 2] {
         [(&self.nested, NESTED), (&self.flat, FLAT)]
     }
 
-    /// A member of the form that is used, with the path of that form.
+    /// A member of the form that has precedence, with the path of that form.
     pub fn find<M>(&self, member: impl Fn(&Layer<'a>) -> Option<M>) -> Option<(M, &'static str)> {
         self.forms().into_iter().find_map(|(layer, form)| Some((member(layer)?, form)))
     }
 
-    /// What each of the two forms says in a member. Both are checked, whichever is used.
+    /// A member in each of the two forms. Both are checked, whichever is used.
     pub fn each<T: DeserializeOwned>(
         &self,
         name: &str,
@@ -97,7 +98,8 @@ impl<'a> Layers<'a> {
         Ok([read(&self.nested, NESTED)?, read(&self.flat, FLAT)?])
     }
 
-    /// Where each of the two forms has the text of the messages. Of a template and content it is the content.
+    /// Where each of the two forms has the text of the messages. If there are both a template and content, it is the
+    /// content.
     pub fn sources(&self) -> [Option<RawSource<'_>>; 2] {
         fn source<'l>(layer: &'l Layer<'_>, path: &'static str) -> Option<RawSource<'l>> {
             match (layer.content, &layer.template) {

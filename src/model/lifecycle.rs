@@ -1,18 +1,18 @@
 //! How a job goes on once it is run.
 
-/// What has the users of a job have their turn.
+/// When the users of a job are processed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// They have it as soon as may be.
+    /// As soon as possible.
     #[default]
     Instant,
     /// So many in a second of the daemon's clock.
     Paced { per_second: u32 },
-    /// As many as a step lets go on.
+    /// As many as a step releases.
     Manual,
     /// None.
     Hold,
-    /// At once, and the job is shown as COMPLETED to the look of this number at the earliest.
+    /// At once, but the job is shown as COMPLETED at this poll at the earliest.
     Polls { polls: u32 },
 }
 

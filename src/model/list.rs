@@ -1,4 +1,4 @@
-//! Lists of users, by what they are called.
+//! Lists of users: their ids, and patterns of ids.
 
 use crate::error::{Error, Result};
 
@@ -18,7 +18,7 @@ pub fn check_id(list_id: &str, at: impl FnOnce() -> String) -> Result<()> {
     }
 }
 
-/// Which lists are meant: an id, of which `*` stands for any one part and `**` for any parts, one at least.
+/// Which lists are meant: an id in which `*` stands for any one part, and `**` for one or more parts.
 #[derive(Clone, Debug)]
 pub struct ListPattern(Vec<String>);
 
@@ -27,7 +27,7 @@ impl ListPattern {
         ListPattern(pattern.split('.').map(str::to_owned).collect())
     }
 
-    /// What the ids of all lists that match begin with.
+    /// The common beginning of the ids of all lists that match.
     pub fn prefix(&self) -> String {
         let mut prefix = String::new();
         for part in self.0.iter().take_while(|part| !part.contains('*')) {

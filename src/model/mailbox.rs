@@ -20,20 +20,19 @@ impl Mailbox {
         Mailbox { name: name.filter(|name| !name.is_empty()), email: in_ascii(email) }
     }
 
-    /// The mailboxes in the value of a header, such as `"Lovelace, Ada" <ada@example.com>, bob@example.com`. One that is
-    /// not spelled as it should be is taken apart at its brackets: its address is shown, and refused where it is to be
-    /// used.
+    /// The mailboxes in the value of a header, such as `"Lovelace, Ada" <ada@example.com>, bob@example.com`. A
+    /// malformed one is split at its brackets: its address is shown, and refused where it is used.
     pub fn list(text: &str) -> Vec<Mailbox> {
         entries(text).into_iter().filter_map(Mailbox::one).collect()
     }
 
-    /// The mailbox of a recipient, of whom there is one. `None` if the text has none, or several.
+    /// The mailbox of one recipient. `None` if the text has none, or several.
     pub fn alone(text: &str) -> Option<Mailbox> {
         let mut found = Mailbox::list(text).into_iter();
         found.next().filter(|_| found.next().is_none())
     }
 
-    /// `None` of a comment alone.
+    /// `None` for a comment alone.
     fn one(text: &str) -> Option<Mailbox> {
         let (text, comment) = without_comments(text);
         let text = text.trim();
@@ -44,7 +43,7 @@ impl Mailbox {
             Some((name, email)) => (phrase(name), email.trim()),
             None => (String::new(), text),
         };
-        // The way that a mail was once told to take.
+        // An obsolete source route.
         let email = match email.strip_prefix('@').and_then(|it| it.split_once(':')) {
             Some((_, email)) => email.trim(),
             None => email,
@@ -60,11 +59,11 @@ impl Mailbox {
     }
 }
 
-/// As a header has it: a name is in quotes if it holds what would end it.
+/// In the form of a header: a name is in quotes if it holds characters that would end it.
 impl fmt::Display for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(name) = &self.name else { return f.write_str(&self.email) };
-        // Of what RFC 5322 has in words without quotes, and what JSON can hold besides.
+        // Characters that RFC 5322 allows without quotes, and what else JSON can hold.
         let is_plain = |c: char| c.is_alphanumeric() || !c.is_ascii() || " !#$%&'*+-/=?^_`{|}~".contains(c);
         match name.chars().all(is_plain) {
             true => write!(f, "{name} <{}>", self.email),
@@ -76,7 +75,7 @@ impl fmt::Display for Mailbox {
     }
 }
 
-/// The mailboxes of a text that is not filled in yet: the names of those that have one, and the addresses.
+/// The mailboxes of a text with variables: the names of those that have one, and the addresses.
 pub fn parted(text: &str) -> Vec<(Option<String>, &str)> {
     let mut parted = Vec::new();
     for entry in entries(text) {
@@ -88,7 +87,7 @@ pub fn parted(text: &str) -> Vec<(Option<String>, &str)> {
     parted
 }
 
-/// What stands before the last opening bracket, which is in no quotes, and behind it.
+/// The parts before and after the last opening bracket that is not in quotes.
 fn split_brackets(text: &str) -> Option<(&str, &str)> {
     let mut found = None;
     let (mut is_quoted, mut is_escaped) = (false, false);
@@ -105,12 +104,12 @@ fn split_brackets(text: &str) -> Option<(&str, &str)> {
     Some((name, email.strip_prefix('<')?))
 }
 
-/// The words of a name: without their quotes, and decoded.
+/// The words of a name, without quotes, decoded.
 fn phrase(text: &str) -> String {
     encoded_words::decoded(&unquoted(text.trim()))
 }
 
-/// A name without its quotes, which may be around some of its words. Those of an expression are the expression's.
+/// A name without the quotes around it or around some of its words. Quotes in an expression belong to the expression.
 fn unquoted(name: &str) -> String {
     let (mut plain, mut is_quoted, mut expressions) = (String::with_capacity(name.len()), false, 0_usize);
     let mut chars = name.chars();
@@ -135,7 +134,7 @@ fn unquoted(name: &str) -> String {
     plain
 }
 
-/// A text without its comments, and the last of these.
+/// A text without its comments, and the last comment.
 fn without_comments(text: &str) -> (Cow<'_, str>, Option<String>) {
     if !text.contains('(') {
         return (Cow::Borrowed(text), None);
@@ -162,7 +161,7 @@ fn without_comments(text: &str) -> (Cow<'_, str>, Option<String>) {
         }
         if depth > 0 { comment.push(c) } else { plain.push(c) }
     }
-    // One that does not end is none.
+    // A comment without an end is not one.
     if depth > 0 {
         return (Cow::Borrowed(text), None);
     }
@@ -178,8 +177,8 @@ pub fn problem(address: &str) -> Option<String> {
     Some(format!("'{}' is not an e-mail address: {error}", in_line(address)))
 }
 
-/// Whether an address is of the kind that nearly all are, in which nothing can be wrong. Every message asks, and to parse an
-/// address takes as long as to fill in a short text.
+/// Whether an address is of the simple kind that nearly all are, which cannot be invalid. Every message asks this, and
+/// parsing an address takes as long as filling in a short text.
 fn is_plain(address: &str) -> bool {
     let is_word = |word: &str, others: &[u8]| {
         let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || others.contains(byte);
@@ -199,9 +198,9 @@ pub fn bare(text: &str) -> &str {
     text.strip_suffix('>').and_then(split_brackets).map_or(text, |(_, email)| email.trim())
 }
 
-/// Why nothing can be sent to a recipient: what a profile has may have a name beside the address.
+/// Why nothing can be sent to a recipient. In a profile a name may stand beside the address.
 pub fn problem_of_recipient(text: &str) -> Option<String> {
-    // Most are addresses and no more.
+    // Most are an address alone.
     if text.trim() == text && !text.contains(['<', ',', '(', '"', ';']) {
         return problem(text);
     }
@@ -217,8 +216,8 @@ fn in_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// The entries of a list: what stands between commas that are neither in quotes nor in brackets nor in a comment. The
-/// members of a group, `Team: ada@example.com, bob@example.com;`, are entries as others are.
+/// The entries of a list: the parts between commas that are not in quotes, in brackets or in a comment. The members of
+/// a group, `Team: ada@example.com, bob@example.com;`, are entries like others.
 fn entries(text: &str) -> Vec<&str> {
     let (mut entries, mut start, mut brackets, mut comments) = (Vec::new(), 0, 0_usize, 0_usize);
     let (mut is_quoted, mut is_escaped) = (false, false);
@@ -244,7 +243,7 @@ fn entries(text: &str) -> Vec<&str> {
             }
             ':' if brackets == 0 && expressions == 0 && group.is_none() => group = Some((entries.len(), start, at + 1)),
             ';' if brackets == 0 && expressions == 0 => {
-                // The name of a group is no part of its first member.
+                // The name of a group is not a part of its first member.
                 if let Some((first, name, members)) = group.take() {
                     match entries.get_mut(first) {
                         Some(entry) => *entry = entry.get(members - name..).unwrap_or_default(),
@@ -265,8 +264,8 @@ fn entries(text: &str) -> Vec<&str> {
     entries
 }
 
-/// An address with its domain in ASCII: `ada@bücher.example` is `ada@xn--bcher-kva.example`. A domain that cannot be is
-/// left as it is, and refused where it is to be used.
+/// An address with its domain in ASCII: `ada@bücher.example` is `ada@xn--bcher-kva.example`. A domain that cannot be
+/// converted stays as it is, and is refused where it is used.
 fn in_ascii(address: &str) -> String {
     match parts(address) {
         Some((name, domain)) if !domain.is_ascii() => match idna::domain_to_ascii(domain) {

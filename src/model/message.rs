@@ -1,4 +1,4 @@
-//! A message as the Messages API tells of it.
+//! A message as the Messages API shows it.
 
 use serde_json::{Map, Value, json};
 
@@ -28,22 +28,22 @@ pub struct StoredMessage {
     pub profile_version: Option<ProfileVersion>,
 }
 
-/// A message with what else is known of it.
+/// A message with all else that is known of it.
 #[derive(Clone, Debug)]
 pub struct TrackedMessage {
     pub stored: StoredMessage,
-    /// What happened later, in its order.
+    /// What happened later, in order.
     pub events: Vec<(MessageStatus, Timestamp)>,
     /// The list that its user was reached by.
     pub list_id: Option<String>,
-    /// The tenant of the recipient, which goes before that of the job.
+    /// The tenant of the recipient, which takes precedence over that of the job.
     pub tenant_id: Option<String>,
 }
 
 /// What went out on one channel, or was refused there.
 #[derive(Clone, Debug)]
 pub struct StoredDelivery {
-    /// Among the deliveries of its message: 0 is what stands in the message's own row.
+    /// Among the deliveries of its message: 0 is the one in the message's own row.
     pub position: i64,
     pub status: MessageStatus,
     pub reason: Option<Reason>,
@@ -70,7 +70,7 @@ pub struct MessageJob {
 }
 
 impl MessageJob {
-    /// What `event` says of a message: the event, or else the template, or else nothing.
+    /// The `event` of a message: the event, else the template, else empty.
     pub fn event(&self) -> &str {
         self.event.as_deref().or(self.template_id.as_deref()).unwrap_or_default()
     }
@@ -90,13 +90,13 @@ impl StoredMessage {
 }
 
 impl TrackedMessage {
-    /// What the message has come to.
+    /// The message's present state.
     fn current(&self) -> Snapshot {
         Snapshot { status: Some(self.stored.status), events: self.events.len() }
     }
 
-    /// With what a message was made that did not wait and to which something has happened since: the first of its events
-    /// tells, which has the time at which it was made.
+    /// What a message began as, if it did not wait and something has happened to it since. Its first event tells that,
+    /// with the time at which the message was made.
     fn began_as(&self) -> Option<MessageStatus> {
         let (status, at) = self.events.first()?;
         (*at == self.stored.enqueued_at && MessageStatus::LIFECYCLE.contains(status)).then_some(*status)
@@ -107,21 +107,21 @@ impl TrackedMessage {
         self.stored.status == MessageStatus::Delayed || !self.events.is_empty() && self.began_as().is_none()
     }
 
-    /// When what it is about was made.
+    /// When it was made.
     pub fn made_at(&self) -> Timestamp {
         self.events.first().map_or(self.stored.enqueued_at, |(_, at)| *at)
     }
 
-    /// When it came to this status, if it did.
+    /// When it took this status, if it did.
     pub fn came_to(&self, status: MessageStatus) -> Option<Timestamp> {
         self.reached(status, self.current())
     }
 
-    /// The snapshots that so many of its events led to, or, without any, those with which it was made.
+    /// The snapshots that so many of its events led to. Without any events, those that it began with.
     pub fn snapshots(&self, events: usize) -> impl Iterator<Item = Snapshot> {
         let before = events.checked_sub(2).and_then(|before| self.events.get(before)).map(|(status, _)| *status);
         let status = match events.checked_sub(1) {
-            // It was told when it was made.
+            // The beginning was reported when the message was made.
             Some(0) if self.began_as().is_some() => None,
             Some(last) => Some(self.events.get(last).map_or(self.stored.status, |(status, _)| *status)),
             None if self.events.is_empty() => Some(self.stored.status),
@@ -132,10 +132,10 @@ impl TrackedMessage {
         steps.filter(is_new).map(move |step| Snapshot { status: Some(step), events })
     }
 
-    /// When the message came to this status, if it had at that snapshot.
+    /// When the message took this status, if it had at that snapshot.
     fn reached(&self, status: MessageStatus, snapshot: Snapshot) -> Option<Timestamp> {
         let happened = self.events.iter().take(snapshot.events).enumerate();
-        // On the way to what the last event has led to, only what was before it has happened yet.
+        // In a snapshot before the final one, only what came before has happened yet.
         let is_over = snapshot.status.is_some_and(|it| it.includes(status));
         let is_whole = |place: usize| is_over || place + 1 < snapshot.events;
         let is_before = |place, it: MessageStatus| it.includes(status) && (is_whole(place) || it.up_to().count() < 2);
@@ -183,20 +183,20 @@ impl TrackedMessage {
         record
     }
 
-    /// The record of a message that is asked for by its id.
+    /// The record of a message that was requested by its id.
     pub fn record_with_providers(&self, job: &MessageJob) -> Map<String, Value> {
         self.record_with_providers_at(job, self.current())
     }
 
-    /// That record as it was at a snapshot: without what was not known then.
+    /// The record as it was at a snapshot: without what was not known then.
     pub fn record_with_providers_at(&self, job: &MessageJob, snapshot: Snapshot) -> Map<String, Value> {
         let mut record = self.record_at(job, snapshot);
         record.insert("providers".to_owned(), Value::Array(self.providers(snapshot)));
         record
     }
 
-    /// Its `providers`: an entry a delivery, or one that says that the recipient had opted out, as in the sample of
-    /// Courier's page on outbound webhooks.
+    /// Its `providers`: an entry for each delivery, or one that says that the recipient had opted out, as in the sample
+    /// of Courier's page on outbound webhooks.
     fn providers(&self, snapshot: Snapshot) -> Vec<Value> {
         let (Some(status), true) = (snapshot.status, snapshot.status != Some(MessageStatus::Delayed)) else {
             return Vec::new();
@@ -213,7 +213,7 @@ impl TrackedMessage {
                 Channel::DirectMessage => format!("direct_message:{}", it.provider.name()),
                 channel => channel.name().to_owned(),
             };
-            // No delivery is further than its message was.
+            // A delivery is never ahead of its message.
             let status = if !is_over && it.status.includes(status) { status } else { it.status };
             entry.insert("channel".to_owned(), json!({ "key": key, "name": it.channel.name() }));
             entry.insert("provider".to_owned(), json!(it.provider.name()));
@@ -222,7 +222,7 @@ impl TrackedMessage {
                 let sent_at = self.reached(MessageStatus::Sent, snapshot).unwrap_or(at);
                 entry.insert("sent".to_owned(), json!(sent_at.millis()));
             }
-            // What comes back keeps the times of what it was before.
+            // A bounce keeps the times of what it was before.
             let came_back = status == MessageStatus::Undeliverable && is_over && it.reason == self.stored.reason;
             for before in MessageStatus::LIFECYCLE.into_iter().filter(|_| came_back) {
                 if let Some(at) = self.reached(before, snapshot) {
@@ -245,7 +245,7 @@ impl TrackedMessage {
 /// A status that a message had.
 #[derive(Clone, Copy, Debug)]
 pub struct Snapshot {
-    /// `None`: it was enqueued, and no more.
+    /// `None`: it was only enqueued.
     status: Option<MessageStatus>,
     /// How many of its events had happened.
     events: usize,

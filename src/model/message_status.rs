@@ -3,9 +3,9 @@
 use super::names;
 
 names! {
-    /// What became of a message. Courier has a few more, to which nothing here leads.
+    /// The status of a message. Courier has a few more, which do not occur here.
     MessageStatus {
-        /// It is in the outbox, which here is as far as messages go by themselves.
+        /// It is in the outbox: without further events, this is the last status here.
         Sent = "SENT",
         Delivered = "DELIVERED",
         Opened = "OPENED",
@@ -31,18 +31,19 @@ impl MessageStatus {
     pub const LIFECYCLE: [MessageStatus; 4] =
         [MessageStatus::Sent, MessageStatus::Delivered, MessageStatus::Opened, MessageStatus::Clicked];
 
-    /// The statuses that lead to this one, which is the last of them.
+    /// The statuses before this one in their order, and this one.
     pub fn up_to(self) -> impl Iterator<Item = MessageStatus> {
         let before = Self::LIFECYCLE.iter().position(|it| *it == self).unwrap_or(0);
         Self::LIFECYCLE.into_iter().take(before).chain([self])
     }
 
-    /// Whether a message that went out and has this status can come to the other one: it arrives, is read, or comes back.
+    /// Whether a message that went out and has this status can take the other one: it is delivered, is read, or
+    /// bounces.
     pub fn can_become(self, next: MessageStatus) -> bool {
         Self::LIFECYCLE.contains(&self) && (next == MessageStatus::Undeliverable || !self.includes(next))
     }
 
-    /// Whether a message with this status has, or had, the other one.
+    /// Whether a message with this status has, or has had, the other one.
     pub fn includes(self, other: MessageStatus) -> bool {
         self.up_to().any(|it| it == other)
     }
@@ -63,7 +64,7 @@ names! {
     }
 }
 
-/// What a delivery led to.
+/// The outcome of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     pub status: MessageStatus,
@@ -74,7 +75,7 @@ pub struct Verdict {
 impl Verdict {
     pub const SENT: Verdict = Verdict::of(MessageStatus::Sent);
 
-    /// A status of which there is no more to say.
+    /// A status without further details.
     pub const fn of(status: MessageStatus) -> Self {
         Verdict { status, reason: None, error: None }
     }

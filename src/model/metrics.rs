@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// Buckets in one answer.
 const BUCKETS: usize = 1_000;
-/// How far back is looked unless the request says.
+/// The period before now, unless the request gives one.
 const LOOKBACK: &str = "P30D";
 
 names! {
@@ -24,7 +24,7 @@ names! {
 }
 
 impl Granularity {
-    /// Days that a window of such buckets may cover.
+    /// The most days of a window with such buckets.
     fn longest(self) -> Option<i64> {
         match self {
             Granularity::Hour => Some(7),
@@ -57,7 +57,7 @@ impl Granularity {
     }
 }
 
-/// What a request asks for, as it was sent.
+/// The parameters of a request, as they were sent.
 #[derive(Clone, Debug, Default)]
 pub struct MetricsQuery {
     pub start: Option<String>,
@@ -75,7 +75,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window that is asked for, snapped outwards to whole buckets: `start` and `end` as ISO 8601 timestamps with an
+    /// The window that a request asks for, extended to whole buckets: `start` and `end` as ISO 8601 timestamps with an
     /// offset, or else `lookback` as an ISO 8601 duration until now.
     pub fn read(asked: &MetricsQuery, now: Timestamp) -> Result<Self> {
         let granularity = match asked.granularity.as_deref().map(str::to_ascii_uppercase) {
@@ -150,8 +150,8 @@ pub struct Funnel {
 }
 
 impl Funnel {
-    /// Counts messages that have got so far: what was opened was delivered, and so on. What was refused and then went
-    /// out in another way is an error, but not undeliverable.
+    /// Counts messages that have got so far: what was opened was also delivered, and so on. What was refused and then
+    /// went out another way counts as an error, but not as undeliverable.
     pub fn add(&mut self, status: MessageStatus, then_another_way: bool, count: u64) {
         use MessageStatus::*;
         let depth = match status {

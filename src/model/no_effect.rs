@@ -1,5 +1,5 @@
-//! What a message says and nothing comes of: members that are not known, and documented ones that mean nothing here. Each is
-//! told by its path, so that a slip of the pen does not pass for a wish that was granted.
+//! Members of a message that have no effect: unknown ones, and documented ones that are not supported here. Each is
+//! noted with its path, so that a typo is noticed.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ use crate::json::{Object, kind};
 
 pub use recipient::of_user;
 
-/// Of one message: who writes more mistakes has found out by then.
+/// The most notes about one message: with so many, the mistake is noticed.
 const TOLD_LIMIT: usize = 20;
 
 const MESSAGE: &[&str] = &[
@@ -43,7 +43,7 @@ const MESSAGE: &[&str] = &[
 ];
 const CHANNEL: &[&str] = &["brand_id", "if", "override", "providers", "routing_method"];
 const PROVIDER: &[&str] = &["if", "override"];
-/// Documented for channels and providers: retries, and the parameters of tracked links.
+/// Documented for channels and providers, but without effect: retries, and the parameters of tracked links.
 const NEITHER_RETRIED_NOR_TRACKED: &[&str] = &["metadata", "timeout", "timeouts"];
 const ROUTING: &[&str] = &["method", "channels"];
 const ENTRY: &[&str] = &["channel", "config", "if", "method", "channels", "providers"];
@@ -53,19 +53,19 @@ const METADATA: &[&str] = &["event", "tags", "trace_id"];
 const CONTEXT: &[&str] = &["tenant_id"];
 const TOPIC: &[&str] = &["subscription_topic_id"];
 const RECIPIENT_PREFERENCES: &[&str] = &["categories", "notifications"];
-/// Of a recipient, what means something for a list alone.
+/// Members of a recipient that only have an effect for a list.
 const OF_A_LIST: &[&str] = &["filters", "include_children"];
-/// Of `override`, besides the names of providers.
+/// Members of `override`, besides the names of providers.
 const OVERRIDE: &[&str] = &["channel", "brand"];
 
 struct Told(Vec<String>);
 
-/// What nothing comes of in a definition that was read, in words for the log.
+/// The members without effect in a definition, in words for the log.
 pub fn of(definition: &str) -> Vec<String> {
     told(definition, FLAT)
 }
 
-/// The same of a send in its first form, whose members have nothing around them.
+/// The same for the first version of a send, whose members stand at the top level.
 pub fn of_v1(definition: &str) -> Vec<String> {
     told(definition, "")
 }
@@ -115,7 +115,7 @@ impl Told {
                 _ => {}
             }
         });
-        // A definition that is no object was refused.
+        // A definition that is not an object was refused.
         looked.unwrap_or_default();
     }
 
@@ -144,7 +144,7 @@ impl Told {
         }
     }
 
-    /// The brand in what is overridden for a channel.
+    /// The brand in a channel's override.
     fn brand_of_channel(&mut self, over: &Value, at: &str, channel: &str) {
         let Some(brand) = over.get("brand").filter(|it| !it.is_null()) else { return };
         let at = format!("{at}.brand");
@@ -154,7 +154,7 @@ impl Told {
         }
     }
 
-    /// Names of providers that carry nothing of a channel, or that are not known.
+    /// Names of unknown providers, and of providers that do not serve the channel.
     fn providers(&mut self, options: &Map<String, Value>, at: &str, channel: Option<Channel>) {
         for (i, entry) in options.get("providers").and_then(Value::as_array).into_iter().flatten().enumerate() {
             let name = entry.as_str().or_else(|| entry.get("channel")?.as_str());
@@ -169,7 +169,8 @@ impl Told {
         }
     }
 
-    /// A brand in an object. Settings may be among the members of one that `is_whole`, and not only laid over another.
+    /// A brand in an object. If it `is_whole`, settings may be among its own members; otherwise it is only laid over
+    /// another.
     fn brand(&mut self, brand: &str, at: &str, is_whole: bool) {
         static BRAND: LazyLock<Option<Shape<'static>>> = LazyLock::new(|| {
             Shape::read(concat!(
@@ -234,7 +235,7 @@ impl Told {
         }
     }
 
-    /// Of a recipient everything that is no member of its own is a part of the profile, which a text may show.
+    /// All members of a recipient that are not its own are a part of the profile, which a text may show.
     fn recipient(&mut self, recipient: &Value, at: &str) {
         let Some(recipient) = recipient.as_object() else { return };
         let said = recipient.iter().filter(|(_, it)| !it.is_null());

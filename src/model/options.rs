@@ -1,4 +1,4 @@
-//! What a definition says of its messages besides their text and their routing.
+//! The options of a definition: all but text and routing.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::json::members::Raw;
 use crate::json::{self, Fields, Object, merge};
 
-/// Everything but content and routing, which makes it cheap to read where the content is not needed.
+/// Everything but content and routing. It is quick to read where the content is not needed.
 #[derive(Debug, Default)]
 pub struct MessageOptions {
     /// The event that was named, whether or not the text comes from it.
@@ -24,12 +24,12 @@ pub struct MessageOptions {
     /// Whether the providers are the nested form's.
     pub providers_nested: bool,
     pub metadata: Metadata,
-    /// The metadata as they were sent, with what is not known here.
+    /// The metadata as it was sent, with unknown members.
     pub raw_metadata: Option<Value>,
     pub tenant_id: Option<String>,
-    /// Of all recipients that have none of their own.
+    /// For recipients without one of their own.
     pub locale: Option<String>,
-    /// The `override` of the nested form, and that of the flat form laid over it. Members are providers, and `channel` and
+    /// The `override` of the nested form, with that of the flat form laid over it. Members are providers, `channel` and
     /// `brand`.
     pub overrides: Map<String, Value>,
     /// The `override` of the flat form alone.
@@ -60,12 +60,12 @@ impl MessageOptions {
         MessageOptions::of(&Layers::read(definition)?)
     }
 
-    /// Of a definition that was checked when it came. Version 1 of the file did not look at all of it.
+    /// The options of a definition that was checked when it was sent. Version 1 of the file did not check all of it.
     pub fn of_stored(definition: &str) -> Self {
         MessageOptions::read(definition).unwrap_or_default()
     }
 
-    /// What it says of a provider, under whichever of its names.
+    /// The options of a provider, under any of its names.
     pub fn options_of(&self, provider: Provider) -> Option<&ProviderOptions> {
         provider.spellings().find_map(|name| self.providers.get(name))
     }
@@ -157,7 +157,7 @@ fn read_overrides(layers: &Layers<'_>) -> Result<(Map<String, Value>, Map<String
     }
     let mut merged = Map::new();
     let sent: [Option<Value>; 2] = layers.each("override", |it| it.overrides)?;
-    // What is no object, as a whole or for a provider, is passed over.
+    // What is not an object, as a whole or for a provider, is skipped.
     for (name, over) in
         sent.iter().flatten().filter_map(Value::as_object).flatten().filter(|(_, over)| over.is_object())
     {
@@ -206,7 +206,7 @@ mod tests {
             assert_eq!(named, (event, template), "{definition}");
             let rest = (options.tenant_id.as_deref(), options.metadata.trace_id.as_deref());
             assert_eq!(rest, (tenant_id, trace_id), "{definition}");
-            // What is made of it is read the same.
+            // The result is read in the same way.
             let source = match Definition::read(&definition.to_string(), Reading::Bulk).unwrap().source {
                 ContentSource::Template(id) => Some(id),
                 _ => None,

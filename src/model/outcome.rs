@@ -1,10 +1,10 @@
-//! How messages end whose recipient or address a test has named.
+//! How messages end if a test has named their recipient or address.
 
 use std::collections::BTreeMap;
 
 use super::message_status::{MessageStatus, Reason, Verdict};
 
-/// Whose messages end in a way that was said.
+/// The messages that an outcome is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OutcomeOf {
     /// In lower case.
@@ -12,21 +12,21 @@ pub enum OutcomeOf {
     Recipient(String),
 }
 
-/// The end that a message comes to, and when.
+/// The end of a message, and when it comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// Behind the moment at which it goes out; 0 is at once.
+    /// Milliseconds after the message goes out; 0 is at once.
     pub after_millis: i64,
     pub verdict: Verdict,
 }
 
-/// What is known of a message when it goes out.
+/// The fate of a message when it goes out.
 #[derive(Clone, Debug)]
 pub struct Fate {
     pub is_accepted: bool,
-    /// What it is at once,
+    /// Its status at once,
     pub verdict: Verdict,
-    /// and what it comes to.
+    /// and its later status.
     pub later: Option<Ending>,
 }
 
@@ -35,8 +35,8 @@ pub struct Fate {
 pub struct OutcomeRules(pub BTreeMap<OutcomeOf, Ending>);
 
 impl OutcomeRules {
-    /// What becomes of a message to this recipient at this address. What was said of an address goes before what was said
-    /// of the recipient.
+    /// The fate of a message to this recipient at this address. An outcome for an address takes precedence over one for
+    /// a recipient.
     pub fn find(&self, recipient: &str, address: &str) -> Option<Fate> {
         let of = |of: OutcomeOf| self.0.get(&of);
         let ending = of(OutcomeOf::Address(address.to_ascii_lowercase()))
@@ -51,7 +51,7 @@ impl OutcomeRules {
     }
 }
 
-/// How a message ends with this status, for this reason. `Err` says what was expected: the member, and its value.
+/// The verdict with this status and reason. `Err` names the member and what was expected.
 pub fn verdict(status: &str, reason: Option<&str>) -> Result<Verdict, (&'static str, &'static str)> {
     const STATUS: (&str, &str) = ("status", "expected SENT, DELIVERED, OPENED, CLICKED or UNDELIVERABLE");
     const REASON: (&str, &str) = ("reason", "expected BOUNCED, FAILED, PROVIDER_ERROR or UNSUBSCRIBED");
@@ -71,7 +71,7 @@ pub fn verdict(status: &str, reason: Option<&str>) -> Result<Verdict, (&'static 
     }
 }
 
-/// What is said of a message that did not arrive for a reason which a test may set.
+/// The error text of a message that did not arrive for a reason which a test may set.
 fn error(reason: Reason) -> Option<&'static str> {
     match reason {
         Reason::Bounced => Some("the mailbox does not exist (set for a test)"),
@@ -82,7 +82,7 @@ fn error(reason: Reason) -> Option<&'static str> {
     }
 }
 
-/// How a message ends that was to end so, as it is stored.
+/// The verdict of an ending, as it is stored.
 pub fn ending(status: MessageStatus, reason: Option<Reason>) -> Verdict {
     Verdict { status, reason, error: reason.and_then(error).map(str::to_owned) }
 }

@@ -1,4 +1,4 @@
-//! What a definition overrides, for whom, and where that stood.
+//! The overrides of a definition, their targets, and where they stand.
 
 use serde_json::Value;
 
@@ -7,11 +7,11 @@ use super::layers::{FLAT, NESTED};
 use super::options::MessageOptions;
 use super::provider::Provider;
 
-/// What is overridden for a channel or a provider, in one place of a definition or, for a channel, in several.
+/// The override of a channel or a provider. It stands in one place of a definition, or, for a channel, in several.
 pub struct Overridden<'a> {
     pub whose: Overrider,
     pub value: &'a Value,
-    /// Where parts of it may stand, the first that has a part before the others, and where all else does.
+    /// Where parts of it may stand. The first that has a part takes precedence; the last has all other parts.
     sources: Vec<(String, &'a Value)>,
     otherwise: String,
 }
@@ -24,7 +24,7 @@ pub enum Overrider {
 }
 
 impl Overridden<'_> {
-    /// The path of the override that has something under this pointer; without one, of the override itself.
+    /// The path of the part under this pointer. Without such a part, the path of the override itself.
     pub fn path(&self, pointer: &str) -> &str {
         let found = self.sources.iter().find(|(_, value)| value.pointer(pointer).is_some());
         found.map_or(&self.otherwise, |(path, _)| path)
@@ -32,14 +32,13 @@ impl Overridden<'_> {
 }
 
 impl MessageOptions {
-    /// All that is overridden: of channels, of `providers`, and in the older `override`. What is under no known name is
-    /// told elsewhere.
+    /// All overrides: of channels, of `providers`, and in the older `override`. Unknown names are noted elsewhere.
     pub fn overridden(&self) -> Vec<Overridden<'_>> {
         let form = |is_nested: bool| if is_nested { NESTED } else { FLAT };
         let mut found = Vec::new();
         for (name, it) in &self.channels {
             if let (Some(channel), Some(value)) = (Channel::from_name(name), &it.overriding) {
-                // The older form was laid under it.
+                // The older form was merged under it.
                 let of_flat = self.flat_overrides.get("channel").and_then(|it| it.get(name));
                 let of_any = self.overrides.get("channel").and_then(|it| it.get(name));
                 let older = [(FLAT, of_flat), (NESTED, of_any)].into_iter();

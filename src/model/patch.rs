@@ -6,17 +6,16 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::json::{self, Fields};
 
-/// Operations of one patch, at most: each may have to move or compare a whole document.
+/// The most operations of one patch: each may move or compare a whole document.
 const OPERATIONS: usize = 256;
 /// Parts of a path, at most.
 const PARTS: usize = 100;
-/// Levels of arrays and objects around and in a value that is put somewhere: what is nested more deeply cannot be read
-/// again.
+/// The most levels of arrays and objects around and in a value that is inserted. Deeper values could not be read again.
 const LEVELS: usize = 127;
-/// Bytes that one patch may copy from place to place, each value with its place in memory, and values that it may move to
-/// deeper ones; doubling would fill any memory.
+/// The most bytes that one patch may copy, counting each value's memory, and the most values that it may move deeper.
+/// Repeated doubling would fill any memory.
 const COPIED_BYTES: usize = 6 * 1024 * 1024;
-/// What a value takes in memory besides its text.
+/// The memory of a value besides its text.
 const VALUE_BYTES: usize = 64;
 
 /// A patch, in the order in which it is applied.
@@ -33,7 +32,7 @@ struct Operation {
     value: Option<Value>,
 }
 
-/// Tells a value that is null from none.
+/// Distinguishes null from a missing value.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
@@ -61,7 +60,7 @@ impl Patch {
         self
     }
 
-    /// Applies all operations; after an error the document is of no use.
+    /// Applies all operations. After an error the document must not be used.
     pub fn apply(&self, document: &mut Value) -> Result<()> {
         let mut copied = 0;
         for (i, operation) in self.0.iter().enumerate() {
@@ -114,7 +113,7 @@ impl Operation {
             "copy" => {
                 let from = find(document, &self.from()?).ok_or(("from", NOWHERE))?;
                 let size = check_levels(&path, from)?;
-                // Before there is another of it.
+                // Before the copy is made.
                 spend(copied, size.bytes)?;
                 let value = from.clone();
                 add(document, &path, value)
@@ -159,12 +158,13 @@ fn find<'a>(document: &'a mut Value, path: &[String]) -> Option<&'a mut Value> {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Size {
-    /// How many values there are in it, itself included.
+    /// The number of values in it, itself included.
     values: usize,
     bytes: usize,
 }
 
-/// Refuses a value that would be nested too deeply at the path. Returns its size. It may be as deep as the stack is not.
+/// Refuses a value that would be nested too deeply at the path. Returns its size. Does not recurse: the value may be
+/// deeper than the stack allows.
 fn check_levels(path: &[String], value: &Value) -> std::result::Result<Size, Refusal> {
     let (mut levels, mut size) = (path.len(), Size { values: 0, bytes: 0 });
     let mut level = vec![value];

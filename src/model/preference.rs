@@ -1,4 +1,4 @@
-//! What users want to hear of, and by which way.
+//! What users want to receive, and by which channels.
 
 use std::collections::HashMap;
 
@@ -25,12 +25,12 @@ names! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {
     pub name: String,
-    /// What holds for users who have not chosen.
+    /// For users who have not chosen.
     pub default_status: PreferenceStatus,
 }
 
 impl Topic {
-    /// What holds for a user who made this choice, if any: no user is out of a topic that is required.
+    /// The status for a user with this choice, if any. No user can opt out of a required topic.
     pub fn status(&self, choice: Option<&TopicPreference>) -> PreferenceStatus {
         match choice {
             Some(choice) if choice.refused_by(self).is_none() => choice.status,
@@ -56,7 +56,7 @@ impl TopicPreference {
     }
 }
 
-/// The choice as it is sent. `digest_schedule_id` is taken and means nothing here.
+/// A choice as it is sent. `digest_schedule_id` is accepted and has no effect.
 #[derive(Debug, Deserialize)]
 struct PreferenceBody {
     #[serde(deserialize_with = "choice")]
@@ -67,7 +67,7 @@ struct PreferenceBody {
     custom_routing: Option<Vec<Channel>>,
 }
 
-/// A status that a user can choose. Who sends [`Required`](PreferenceStatus::Required) is told why not later on: the
+/// A status that a user can choose. [`Required`](PreferenceStatus::Required) is refused later, with the reason: the
 /// OpenAPI document has it among the statuses of a recipient.
 fn choice<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<PreferenceStatus, D::Error> {
     let sent = Text::deserialize(deserializer)?;
@@ -132,7 +132,7 @@ pub struct ChannelPreference {
     pub channel: Channel,
 }
 
-/// From when and until when a choice holds: dates. One that cannot be read sets no bound.
+/// From when and until when a choice holds, as dates. A date that cannot be read sets no limit.
 #[derive(Debug, Deserialize)]
 pub struct Rule {
     pub until: String,
@@ -141,7 +141,7 @@ pub struct Rule {
 }
 
 impl PreferenceDetails {
-    /// Whether the choice holds: always, or at the times that one of its rules names.
+    /// Whether the choice holds now: always, or at the times of one of its rules.
     pub fn holds(&self, now: Timestamp) -> bool {
         let is_within = |Fields(rule): &Fields<Rule>| {
             let start = rule.start.as_deref().and_then(|date| Timestamp::parse_iso(date, None));
@@ -161,7 +161,7 @@ impl RecipientPreferences {
     }
 }
 
-/// Preferences to be kept as they were sent, if they can be read.
+/// Preferences to be stored as they were sent, after a check.
 pub fn checked(sent: Option<Object<'_>>, at: impl FnOnce() -> String) -> Result<Option<String>> {
     sent.map(|sent| RecipientPreferences::read(sent.as_str(), at).map(|_| sent.as_str().to_owned())).transpose()
 }

@@ -1,4 +1,4 @@
-//! What is stored of a user: a JSON object.
+//! The stored profile of a user: a JSON object.
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -6,10 +6,10 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::json::{self, Object};
 
-/// Bytes of a profile, however it came about. As many as a request can bring.
+/// The most bytes of a profile, however it was made: as many as a request can have.
 const PROFILE_BYTES: usize = 6 * 1024 * 1024;
 
-/// A profile that can be stored and worked with.
+/// A profile that can be stored and changed.
 #[derive(Clone, Debug)]
 pub struct Profile(String);
 
@@ -18,7 +18,7 @@ impl Profile {
         Profile::checked(profile.as_str().to_owned())
     }
 
-    /// Refuses what is too large, or nested so deeply that it could not be read again.
+    /// Refuses a profile that is too large, or nested too deeply to be read again.
     fn checked(text: String) -> Result<Self> {
         if text.len() > PROFILE_BYTES {
             return Err(Error::invalid("profile", format_args!("expected at most {PROFILE_BYTES} bytes in all")));
@@ -31,14 +31,14 @@ impl Profile {
         &self.0
     }
 
-    /// This profile over a stored one: what is not named in it stays, at every depth. Arrays are replaced.
+    /// This profile over a stored one: members that it does not name stay, at every depth. Arrays are replaced.
     pub fn merged_into(&self, stored: &str) -> Result<Profile> {
         let mut merged = String::with_capacity(stored.len() + self.0.len());
         merge(&mut merged, stored, &self.0)?;
         Profile::checked(merged)
     }
 
-    /// A profile after it was patched.
+    /// A profile after a patch.
     pub fn of(value: &Value) -> Result<Profile> {
         match value {
             Value::Object(_) => Profile::checked(value.to_string()),

@@ -1,5 +1,5 @@
-//! The one table of providers. A new one is a row here, and a file in `src/provider` if its request
-//! has a form of its own.
+//! The one table of providers. A new provider is a row here, and a file in `src/provider` if its request has a form of
+//! its own.
 
 use std::borrow::Cow;
 
@@ -15,26 +15,26 @@ pub struct ProviderRow {
     pub channel: Channel,
     /// A second channel that it serves.
     pub also: Option<Channel>,
-    /// What it may be called besides its name.
+    /// Other names besides its own.
     pub aliases: &'static [&'static str],
     /// The keys of a profile that hold addresses which no other provider can reach.
     pub profile_keys: &'static [&'static str],
-    /// The members of the object under such a key that are an address, the best first; one with a dot is a member of a
-    /// member. Without them the address is what is there: a text, or push tokens, alone, in a list, or in an object.
+    /// The members of the object under such a key that are an address, the best first. A name with a dot is a path.
+    /// Without such members, the value itself is the address: a text, or push tokens, alone, in a list or in an object.
     pub address_members: &'static [&'static str],
-    /// What it takes where the profile has none of its keys. It then has to be asked for by its name.
+    /// The address that it uses if the profile has none of its keys. It must then be asked for by its name.
     pub borrows: Option<Borrowed>,
     pub form: RequestForm,
 }
 
-/// An address that a provider has from elsewhere.
+/// An address that a provider takes from elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Borrowed {
     Email,
     Phone,
     /// The keys of this provider.
     Of(Provider),
-    /// It needs none: where it sends to is a matter of its settings. The recipient's id stands for it.
+    /// It needs none: its settings decide where it sends. The recipient's id stands for the address.
     Nothing,
 }
 
@@ -69,7 +69,7 @@ pub enum RequestForm {
     Webhook,
     /// Courier's own inbox.
     Inbox,
-    /// In words that are the same for all providers of a channel.
+    /// In a form that is the same for all providers of a channel.
     Common,
 }
 
@@ -82,7 +82,7 @@ const CHAT: ProviderRow = ProviderRow::of(Channel::DirectMessage);
 macro_rules! providers {
     ($($variant:ident = $name:literal: $row:expr),+ $(,)?) => {
         names! {
-            /// Who would have carried a message.
+            /// The provider that would have carried a message.
             Provider { $($variant = $name),+ }
         }
 
@@ -98,8 +98,8 @@ macro_rules! providers {
     };
 }
 
-// The first row of a channel is its default provider. Chats and push tokens are tried in the order of the rows.
-// Names and addresses are those of Courier's pages on integrations.
+// The first row of a channel is its default provider. Chats and push tokens are tried in the order of the rows. Names
+// and addresses are those of Courier's pages on integrations.
 providers! {
     Sendgrid = "sendgrid": ProviderRow { form: RequestForm::Sendgrid, ..EMAIL },
     Smtp = "smtp": ProviderRow { form: RequestForm::Smtp, ..EMAIL },
@@ -149,7 +149,7 @@ providers! {
     NowPush = "nowpush": ProviderRow { borrows: Some(Borrowed::Nothing), ..PUSH },
     Pushbullet = "pushbullet": ProviderRow { borrows: Some(Borrowed::Nothing), ..PUSH },
     Custom = "custom": ProviderRow { borrows: Some(Borrowed::Nothing), ..PUSH },
-    // It takes numbers and push targets.
+    // It takes phone numbers and push targets.
     AwsSns = "aws-sns": ProviderRow {
         also: Some(Channel::Push),
         profile_keys: &["target_arn", "aws_sns"],
@@ -231,7 +231,7 @@ impl ProviderRow {
         }
     }
 
-    /// The address in what stands under a key.
+    /// The address in the value of a key.
     pub fn address<'a>(&self, value: &'a str) -> Option<Cow<'a, str>> {
         if !value.starts_with('{') {
             let is_alone = value.starts_with('"') && self.address_members.is_empty();
@@ -255,7 +255,7 @@ impl ProviderRow {
                                 take(place, text(value));
                             }
                         };
-                        // What is no object has no members.
+                        // What is not an object has no members.
                         Object::of(value).for_each(each).unwrap_or_default();
                     }
                     _ => {}
@@ -266,7 +266,7 @@ impl ProviderRow {
         best.map(|(_, text)| text)
     }
 
-    /// Where a recipient is reached, as the documentation has it.
+    /// How a recipient is reached, in the words of the documentation.
     pub fn reached_by(&self) -> String {
         let borrowed = |of: Borrowed| match of {
             Borrowed::Email => "`email`".to_owned(),
@@ -300,12 +300,12 @@ impl Provider {
         self.row().channel
     }
 
-    /// Whether it carries what goes by this channel.
+    /// Whether it serves this channel.
     pub fn serves(self, channel: Channel) -> bool {
         self.channel() == channel || self.row().also == Some(channel)
     }
 
-    /// Those that serve a channel, as the table has them.
+    /// The providers of a channel, in the order of the table.
     pub fn of_channel(channel: Channel) -> impl Iterator<Item = Provider> {
         Self::ALL.iter().copied().filter(move |it| it.serves(channel))
     }

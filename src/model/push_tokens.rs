@@ -1,4 +1,4 @@
-//! The addresses of push messages, as they stand under the key of a profile: tokens, players, targets and audiences.
+//! The addresses of push messages in a profile: tokens, players, targets and audiences.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::provider::Provider;
 use crate::json::Text;
 use crate::json::members::Member;
 
-/// Calls `each` with every address in what stands under a provider's key.
+/// Calls `each` with every address in the value of a provider's key.
 pub fn each<'a>(provider: Provider, value: &'a str, each: &mut impl FnMut(Cow<'a, str>)) {
     match (provider == Provider::Airship).then(|| audience(value)).flatten() {
         Some(audience) => each(Cow::Owned(audience)),
@@ -38,14 +38,14 @@ const TOKENS: [&str; 10] = [
     "userIds",
 ];
 
-/// What Airship's audience is called here, however it is selected: by the first name or tag in it. The request has all of
-/// it, so it is one address.
+/// The name for an audience of Airship, however it is selected: the first name or tag in it. The request contains the
+/// whole audience, so it is one address.
 fn audience(value: &str) -> Option<String> {
     fn first_name(value: &Value) -> Option<&str> {
         match value {
             Value::String(name) => Some(name.as_str()).filter(|name| !name.is_empty()),
             Value::Array(values) => values.iter().find_map(first_name),
-            // The group of a tag is less than the tag.
+            // The group of a tag says less than the tag.
             Value::Object(members) => {
                 members.iter().filter(|(name, _)| *name != "group").find_map(|(_, value)| first_name(value))
             }
@@ -56,7 +56,7 @@ fn audience(value: &str) -> Option<String> {
     first_name(value.get("audience")?).map(str::to_owned)
 }
 
-/// Push tokens stand alone, in a list, or in an object. One that stands alone is not copied.
+/// Push tokens stand alone, in a list, or in an object. A single one is not copied.
 fn tokens<'a>(value: &'a str, each: &mut impl FnMut(Cow<'a, str>)) {
     if value.starts_with('"') {
         let token = Text::read(value).map(|Text(token)| token).filter(|token| !token.is_empty());

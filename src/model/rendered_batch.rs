@@ -19,9 +19,10 @@ pub struct Delivery<'a> {
     pub subject: Option<&'a str>,
     /// As plain text.
     pub body: &'a str,
-    /// Beyond the plain text: an e-mail's HTML without its frame, elsewhere the rendered elements as a JSON array.
+    /// In addition to the plain text: an e-mail's HTML without its frame, for other channels the rendered elements as a
+    /// JSON array.
     pub content: Option<&'a str>,
-    /// What it comes to later, if a test has said that.
+    /// Its later end, if a test has set one.
     pub ending: Option<&'a Ending>,
 }
 
@@ -30,7 +31,7 @@ pub struct Delivery<'a> {
 pub struct RenderedMessage<'a> {
     pub recipient: &'a str,
     pub verdict: &'a Verdict,
-    /// What the verdict is about; `None` if nothing went out.
+    /// The delivery that the verdict is about; `None` if nothing went out.
     pub delivery: Option<Delivery<'a>>,
     /// The stored profile that it was made with.
     pub profile_version: Option<ProfileVersion>,
@@ -40,7 +41,7 @@ pub struct RenderedMessage<'a> {
     further: &'a [OtherDelivery],
 }
 
-/// A delivery besides the one that decides.
+/// A delivery besides the one that decides the message's status.
 #[derive(Debug)]
 struct OtherDelivery {
     position: i64,
@@ -56,7 +57,7 @@ impl<'a> RenderedMessage<'a> {
         self.further.iter().map(|it| (it.position, &it.verdict, batch.delivery(&it.delivery)))
     }
 
-    /// What its deliveries come to later, each with its position: 0 is that of the one that decides.
+    /// The later ends of its deliveries, each with its position: 0 is the one that decides.
     pub fn endings(&self) -> impl Iterator<Item = (i64, &'a Ending)> {
         let own = self.delivery.and_then(|it| it.ending).map(|ending| (0, ending));
         let further = self.further.iter().filter_map(|it| Some((it.position, it.delivery.ending.as_deref()?)));
@@ -64,8 +65,8 @@ impl<'a> RenderedMessage<'a> {
     }
 }
 
-/// What became of a run of users: a message each, or the reason why there is none. All texts share one buffer, so that
-/// a thousand messages cost a few allocations and not thousands.
+/// The outcomes of a run of users: a message each, or the reason why there is none. All texts share one buffer, so that
+/// a thousand messages take a few allocations and not thousands.
 #[derive(Debug, Default)]
 pub struct RenderedBatch {
     text: String,
@@ -111,7 +112,7 @@ pub enum Outcome<'a> {
     Failure { reason: &'a str },
 }
 
-/// Writes a text at the end of the buffer that it is given, or says why it cannot.
+/// Appends a text to the buffer, or returns why it cannot.
 pub type WriteText<'a> = &'a dyn Fn(&mut String) -> Result<(), String>;
 
 impl RenderedBatch {
@@ -183,7 +184,7 @@ impl RenderedBatch {
         Ok(start..self.text.len())
     }
 
-    /// How many users these are the outcomes of.
+    /// How many users there are outcomes of.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
@@ -205,7 +206,7 @@ impl RenderedBatch {
         self.off_profile_addresses
     }
 
-    /// Notes that a message is near a provider's limit, of which the first is told.
+    /// Notes that a message is near a provider's limit. Only the first note is kept.
     pub fn note_near_limit(&mut self, what: String) {
         self.near_limit.get_or_insert(what);
     }
@@ -214,7 +215,7 @@ impl RenderedBatch {
         self.near_limit.as_deref()
     }
 
-    /// Notes what in a text comes to nothing with the data of a message, of which the first is told.
+    /// Notes which part of a text has no effect with the data of a message. Only the first note is kept.
     pub fn note_without_effect(&mut self, what: &str) {
         self.without_effect.get_or_insert_with(|| what.to_owned());
     }
@@ -223,7 +224,7 @@ impl RenderedBatch {
         self.without_effect.as_deref()
     }
 
-    /// What became of each delivery, and of each message that has none.
+    /// The outcome of each delivery, and of each message without deliveries.
     pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
         let decided = self.rows.iter().filter_map(|row| match row {
             OutcomeRow::Message { verdict, .. } => Some(verdict),
@@ -237,7 +238,7 @@ impl RenderedBatch {
         self.text.len()
     }
 
-    /// Gives up the text from there on, of which no outcome was made.
+    /// Drops the text from there on, of which no outcome was made.
     pub fn truncate(&mut self, bytes: usize) {
         self.text.truncate(bytes);
     }

@@ -1,4 +1,4 @@
-//! A definition with what is stored of all that it names: what the messages of one job have in common.
+//! A definition with the stored data that it refers to: what the messages of one job have in common.
 
 use serde_json::Value;
 
@@ -18,16 +18,16 @@ pub struct ResolvedDefinition {
     pub brand: Option<Value>,
     /// The topic of the messages.
     pub topic: Option<ResolvedTopic>,
-    /// Whether nothing goes out, however far it gets: the key is one for simulations.
+    /// Whether nothing goes out in any case: the key is one for simulations.
     pub is_simulation: bool,
 }
 
-/// What is stored under the id that a definition names.
+/// The stored data under the id that a definition names.
 #[derive(Debug, Default)]
 pub enum TemplateSource {
     #[default]
     Nothing,
-    /// A template of which nothing was published.
+    /// A template without a published version.
     Unpublished {
         template_id: String,
     },
@@ -66,7 +66,7 @@ impl ResolvedDefinition {
         }
     }
 
-    /// A definition beside which nothing is stored.
+    /// A definition without any stored data.
     pub fn new(definition: Definition, kind: JobKind) -> Self {
         ResolvedDefinition {
             definition,

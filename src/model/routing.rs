@@ -1,4 +1,4 @@
-//! How a message finds its way: `routing`, and the options of channels and providers.
+//! Routing: `routing`, and the options of channels and providers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ names! {
     Method {
         /// In order, until one succeeds.
         Single = "single",
-        /// Each, whatever becomes of the others.
+        /// Each, whatever the result of the others.
         All = "all",
     }
 }
@@ -38,10 +38,10 @@ pub struct RoutingEntry {
     pub target: RoutingTarget,
 }
 
-/// What an entry leads to.
+/// The target of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoutingTarget {
-    /// A channel or a provider by its name. One that is not known reaches no recipient.
+    /// A channel or a provider by its name. An unknown one reaches no recipient.
     Name {
         name: String,
         config: ChannelConfig,
@@ -49,7 +49,7 @@ pub enum RoutingTarget {
     Nested(Routing),
 }
 
-/// What an entry says of its channel. It goes before what is said under the channel's name.
+/// An entry's options for its channel. They take precedence over the options under the channel's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct ChannelConfig {
     /// In order of preference.
@@ -66,7 +66,7 @@ const ENTRIES_LIMIT: usize = 100;
 /// Providers of one channel.
 const PROVIDERS_LIMIT: usize = 100;
 
-/// Where no routing is given: the first of these that the recipient has.
+/// The order without a routing: the first of these that the recipient has.
 pub const DEFAULT_ORDER: [Channel; 6] =
     [Channel::Email, Channel::Sms, Channel::Push, Channel::DirectMessage, Channel::Webhook, Channel::Inbox];
 
@@ -114,7 +114,8 @@ impl<'de> Deserialize<'de> for EntryProvider {
     }
 }
 
-/// Without channels it is the default order, of which `None` is the first that there is.
+/// A routing as it was sent. Without channels it is the default order, and `None` means the first channel that the
+/// recipient has.
 pub struct SentRouting(pub Option<Routing>);
 
 impl<'de> Deserialize<'de> for SentRouting {
@@ -167,7 +168,7 @@ impl<'de> Deserialize<'de> for RoutingEntry {
 }
 
 impl Routing {
-    /// Refuses a routing that could take a message to too many places; `at` is its path in the request.
+    /// Refuses a routing that could send a message to too many places; `at` is its path in the request.
     pub fn check(&self, at: &str) -> Result<()> {
         let mut entries = 0;
         self.walk(at, 0, &mut |path, entry, depth| {
@@ -214,7 +215,7 @@ pub fn check_providers(providers: Option<&[String]>, at: impl FnOnce() -> String
     Ok(())
 }
 
-/// What is said of one channel, under its name.
+/// The options of one channel, under its name.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ChannelOptions {
     #[serde(default)]
@@ -231,7 +232,7 @@ pub struct ChannelOptions {
     pub routing_method: Option<Method>,
 }
 
-/// What is said of one provider, under its name.
+/// The options of one provider, under its name.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ProviderOptions {
     #[serde(default, rename = "if")]

@@ -1,5 +1,5 @@
-//! What environments begin with, as a repository keeps it in JSON files: templates, brands, profiles and so on, each
-//! under the id that it is to have.
+//! What environments begin with. A repository keeps it in JSON files: templates, brands, profiles and so on, each under
+//! the id that it is to have.
 
 mod entries;
 mod read;
@@ -20,7 +20,7 @@ use super::user;
 use crate::error::{Error, Result};
 
 names! {
-    /// What stands at the top of a file.
+    /// The members at the top of a file.
     Section {
         Brands = "brands",
         Templates = "templates",
@@ -74,7 +74,7 @@ impl Seed {
             && self.messages.is_empty()
     }
 
-    /// Checks what spans several entries.
+    /// Checks that concern several entries.
     fn check_together(&self) -> Result<()> {
         let mut aliases = HashMap::new();
         for template in &self.templates {
@@ -127,7 +127,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Notes that something is defined there, and returns the whole path.
+    /// Notes that something is defined there, and returns its full path.
     fn define(&mut self, file: &str, path: String, id: &str) -> Result<String> {
         let at = format!("{file}: {path}");
         if id.is_empty() {
@@ -160,7 +160,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Of something that belongs to a template or a user: one of its own.
+    /// An entry that belongs to a template or a user.
     fn inner(&mut self, section: Section, id: String, inner: String, text: &str, at: &str) -> Result<()> {
         let seed = &mut self.seed;
         match section {
@@ -179,7 +179,7 @@ fn put<T>(entries: &mut Vec<SeedEntry<T>>, at: &str, id: String, value: T) {
     entries.push(SeedEntry { at: at.to_owned(), id, value });
 }
 
-/// An error of a reader that knows nothing of files has a path that begins with a field, or none.
+/// Readers that know nothing of files return errors whose path begins with a field, or is empty.
 fn within(at: &str, file: &str, error: Error) -> Error {
     error.with_path(|path| match path {
         "" | "the body" | "profile" => at.to_owned(),
@@ -188,7 +188,7 @@ fn within(at: &str, file: &str, error: Error) -> Error {
     })
 }
 
-/// The users of a job one by one, each with its text and who it is, if it says so.
+/// The users of a job one by one, each with its text, and its recipient if it names one.
 pub fn for_each_user(users: &str, each: &mut dyn FnMut(&str, Option<&str>)) -> Result<()> {
     user::read_each(array(users, "users")?, "users", each)
 }

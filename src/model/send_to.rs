@@ -22,15 +22,15 @@ const RECIPIENTS_LIMIT: usize = 500;
 /// One of the recipients of a send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendRecipient {
-    /// One user, with what was sent as a bulk job's user.
+    /// One user, in the form of a bulk job's user.
     User { recipient: String, user: String },
     /// All users who are subscribed to a list and match all filters.
     List { list_id: String, data: Option<String>, filters: Vec<Filter> },
-    /// The same of all lists whose id has this pattern.
+    /// The same for all lists whose id matches this pattern.
     Pattern { pattern: String, data: Option<String>, filters: Vec<Filter> },
 }
 
-/// `MEMBER_OF`: matches users in whose stored profile `path` leads to `value`, or to a list that holds it.
+/// `MEMBER_OF`: matches users in whose stored profile the value at `path` is `value`, or a list that contains it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Filter {
     path: String,
@@ -52,7 +52,7 @@ impl Filter {
 }
 
 names! {
-    /// Of the operators of audiences none is documented for lists.
+    /// None of the operators of audiences is documented for lists.
     Operator {
         MemberOf = "MEMBER_OF",
     }
@@ -155,12 +155,12 @@ fn one(raw: &str, at: &str) -> Result<SendRecipient> {
     Ok(SendRecipient::User { recipient, user: format!("{{\"to\":{raw}}}") })
 }
 
-/// Members that say nothing of how a recipient is reached.
+/// Members that do not tell how a recipient is reached.
 const NO_ADDRESS: [&str; 7] = ["data", "preferences", "context", "locale", "timezone", "filters", "include_children"];
 const TENANT: [&str; 2] = ["tenant_id", "account_id"];
 
-/// Who has no name is called by the best address, by whatever key of a profile it stands under. Some providers need none:
-/// whoever has no address is called by what was sent.
+/// The id of a recipient. Without a name it is the best address, under any key of a profile. Some providers need no
+/// address: without one, the id is derived from what was sent.
 fn recipient_of(raw: &str, at: &str) -> Result<String> {
     let mut addresses: [Option<&str>; PROFILE_KEYS.len()] = [None; PROFILE_KEYS.len()];
     let (mut tenant, mut has_more) = (None, false);
@@ -193,7 +193,7 @@ fn recipient_of(raw: &str, at: &str) -> Result<String> {
     }
 }
 
-/// The address in what stands under a key of a profile.
+/// The address in the value of a profile key.
 pub(super) fn address(provider: Provider, value: &str, at: &str) -> Result<String> {
     if provider.row().address_members.is_empty() {
         let found = match provider.serves(Channel::Push) {
@@ -215,7 +215,7 @@ fn expected_token(provider: Provider) -> &'static str {
     }
 }
 
-/// The address in an object that stands at `at`.
+/// The address in an object at `at`.
 fn address_within(provider: Provider, object: Object<'_>, at: &str) -> Result<String> {
     let members = provider.row().address_members;
     let mut checked = Ok(());

@@ -1,5 +1,5 @@
-//! The first form of a send, as Courier's SDKs of before 2023 write it: an event beside the one it is for. A bulk job and its
-//! user have the same words, so that is what is made of it.
+//! The first version of a send, as Courier's SDKs from before 2023 write it: an event beside its recipient. It is
+//! converted into the form of a bulk job and its user, which has the same members.
 
 use serde::Deserialize;
 
@@ -8,7 +8,7 @@ use super::send_to::SendRecipient;
 use crate::error::{Error, Result};
 use crate::json::{self, Fields, Object, Text};
 
-/// A send in the first form, in the words of the second.
+/// A send of the first version, converted to the second.
 #[derive(Debug)]
 pub struct SendV1 {
     /// The `message`, without its `to`.
@@ -16,11 +16,11 @@ pub struct SendV1 {
     pub to: SendRecipient,
 }
 
-/// Members that make the definition. All that a user has is in [`OF_THE_USER`].
+/// Members that become the definition. Those of the user are in [`OF_THE_USER`].
 const OF_THE_DEFINITION: [&str; 4] = ["event", "brand", "data", "override"];
 const OF_THE_USER: [&str; 3] = ["recipient", "profile", "preferences"];
 
-/// What is only checked here is read again by what is made of it.
+/// Only checked here. The converted form is read again.
 #[derive(Deserialize)]
 struct Body<'a> {
     #[serde(borrow)]
@@ -51,14 +51,14 @@ struct ToLists<'a> {
     pattern: Option<Text<'a>>,
 }
 
-/// Whether the body of a send is of this form.
+/// Whether the body of a send is of this version.
 pub fn is_v1(body: &str) -> bool {
     let mut found = false;
     let looked = Object::of(body).for_each(|name, _| found |= matches!(name, "event" | "recipient"));
     looked.is_ok() && found
 }
 
-/// Whether the stored definition of a send was made of this form: one of the second form has its recipients.
+/// Whether the stored definition of a send comes from this version: one of the second version has its recipients.
 pub fn is_definition(definition: &str) -> bool {
     let (mut has_event, mut is_other) = (false, false);
     let looked = Object::of(definition).for_each(|name, _| {
@@ -68,12 +68,12 @@ pub fn is_definition(definition: &str) -> bool {
     looked.is_ok() && has_event && !is_other
 }
 
-/// What this form calls the field that stands at such a path of the second.
+/// This version's name for the field at a path of the second.
 pub fn path(path: &str) -> &str {
     path.strip_prefix("message").map_or(path, |rest| rest.strip_prefix('.').unwrap_or(rest))
 }
 
-/// An error about a field, as this form calls it.
+/// An error about a field, with the name that this version has for it.
 pub fn error(error: Error) -> Error {
     error.with_path(|it| path(it).to_owned())
 }
@@ -113,7 +113,7 @@ fn required(text: Text<'_>, at: &str) -> Result<String> {
     }
 }
 
-/// An object of some members of `body`, each as it was sent.
+/// An object with some members of `body`, each as it was sent.
 fn part(body: &str, names: &[&str]) -> Result<String> {
     let mut part = String::from("{");
     Object::of(body).for_each(|name, value| {

@@ -1,4 +1,4 @@
-//! The elements of content: what makes them complete, how they are found, and what tells whether they have changed.
+//! The elements of content: how they are completed and found, and how changes are detected.
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -7,9 +7,9 @@ use super::content::Content;
 use crate::error::{Error, Result, shown};
 use crate::json;
 
-/// The version of Elemental that content has unless it says otherwise.
+/// The version of Elemental that content has by default.
 const ELEMENTAL: &str = "2022-01-01";
-/// Levels of arrays and objects in content: what is stored has to be readable, wherever it is put in.
+/// The most levels of arrays and objects in content: stored content must be readable wherever it is inserted.
 const LEVELS: usize = 64;
 
 /// The elements of content, or of an element.
@@ -17,8 +17,8 @@ pub fn of(content: &Map<String, Value>) -> &[Value] {
     content.get("elements").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// Makes content complete, as it is stored, or refuses it: a version, and for every element a type and an id. `at` is
-/// the content's path in the request.
+/// Completes content, as it is stored, or refuses it. It gets a version, and every element gets a type and an id. `at`
+/// is the content's path in the request.
 pub fn complete(content: &mut Map<String, Value>, at: &str) -> Result<()> {
     if !content.contains_key("elements") {
         return Err(Error::invalid(
@@ -49,7 +49,7 @@ pub fn complete(content: &mut Map<String, Value>, at: &str) -> Result<()> {
     understand(content, at).map(drop)
 }
 
-/// Inline content whose elements have all that stored ones may be without; `None` if it has no elements.
+/// Inline content whose elements get all that stored ones may lack; `None` if it has no elements.
 pub fn with_types(content: &str) -> Option<String> {
     fn complete(elements: &mut Value) {
         for element in elements.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
@@ -62,7 +62,7 @@ pub fn with_types(content: &str) -> Option<String> {
     Some(Value::Object(content).to_string())
 }
 
-/// What the renderer is given: the one place where stored content and content that is to be stored is read.
+/// Parses content for the renderer. Stored content, and content that is to be stored, is read only here.
 pub fn understand(content: &Map<String, Value>, at: &str) -> Result<Content> {
     Content::read(&Value::Object(content.clone()).to_string(), at)
 }
@@ -75,7 +75,7 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// The ids that elements have, which are names of theirs.
+/// The ids that elements have, which are also their names.
 fn collect_ids(elements: &Value, at: &str, taken: &mut Vec<String>) -> Result<()> {
     for (i, element) in elements.as_array().into_iter().flatten().enumerate() {
         match element.get("id") {
@@ -90,7 +90,7 @@ fn collect_ids(elements: &Value, at: &str, taken: &mut Vec<String>) -> Result<()
     Ok(())
 }
 
-/// Gives a type and an id to the elements that have none. The same content gets the same ids every time.
+/// Adds a type and an id to the elements that have none. The same content gets the same ids every time.
 fn add_ids(elements: &mut Value, taken: &[String], last: &mut u64) {
     for element in elements.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
         add_type(element);
@@ -110,7 +110,7 @@ fn add_ids(elements: &mut Value, taken: &[String], last: &mut u64) {
     }
 }
 
-/// What an element that is nothing without it may be stored without.
+/// The members that an element needs, but that it may be stored without.
 const EMPTY: [(&str, &[&str]); 5] = [
     ("text", &["content"]),
     ("action", &["content", "href"]),
@@ -119,7 +119,7 @@ const EMPTY: [(&str, &[&str]); 5] = [
     ("html", &["content"]),
 ];
 
-/// Courier's SDKs leave out the type, and what an element shows, as they like.
+/// Courier's SDKs may leave out an element's type, and what it shows.
 fn add_type(element: &mut Map<String, Value>) {
     let kind = element.entry("type").or_insert(Value::Null);
     if kind.is_null() {
@@ -138,7 +138,7 @@ fn add_type(element: &mut Map<String, Value>) {
     }
 }
 
-/// A channel element that names no channel is meant for all, or for its `channels`, and one without elements says nothing.
+/// A channel element that names no channel is for all, or for its `channels`. One without elements is empty.
 fn complete_channel(element: &mut Map<String, Value>) {
     let lacks = |element: &Map<String, Value>, name: &str| element.get(name).is_none_or(Value::is_null);
     if lacks(element, "channel") {
@@ -149,8 +149,8 @@ fn complete_channel(element: &mut Map<String, Value>) {
     }
 }
 
-/// An element out of a request that has its id in the path: `{type, channels?, if?, loop?, ref?, data?}`, where data
-/// holds the type's own fields, which may also stand beside it.
+/// An element from a request that has its id in the path: `{type, channels?, if?, loop?, ref?, data?}`. Data holds the
+/// type's own fields, which may also stand beside it.
 pub fn element(id: &str, mut fields: Map<String, Value>) -> Result<Map<String, Value>> {
     match fields.get("type") {
         Some(Value::String(_)) => {}
@@ -187,7 +187,7 @@ fn find_in<'a>(elements: &'a mut Value, id: &str) -> Option<&'a mut Map<String, 
     None
 }
 
-/// Sets what an element says in a locale.
+/// Sets the translation of an element for a locale.
 pub fn set_locale(element: &mut Map<String, Value>, locale_id: &str, fields: Map<String, Value>) {
     let locales = element.entry("locales").or_insert_with(|| Map::new().into());
     if !locales.is_object() {
@@ -206,7 +206,7 @@ pub fn for_each_element(content: &Map<String, Value>, each: &mut impl FnMut(&Map
     }
 }
 
-/// Tells whether an element has changed: 32 hex digits over all but its id, its locales and its children.
+/// Detects changes of an element: 32 hex digits over all but its id, its locales and its children.
 pub fn checksum(element: &Map<String, Value>) -> String {
     digest(element.iter().filter(|(name, _)| !["id", "locales", "elements"].contains(&name.as_str())))
 }

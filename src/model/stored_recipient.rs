@@ -1,4 +1,4 @@
-//! What is stored under a recipient's id.
+//! The stored data of a recipient.
 
 use std::sync::Arc;
 
@@ -7,24 +7,24 @@ use super::preference::TopicPreference;
 use super::provider::Provider;
 use super::row::ProfileVersion;
 
-/// What a message is about, for which recipients may have chosen something.
+/// The subject of a message, for which recipients may have chosen something.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Subject<'a> {
-    /// The names of its template, and its event. A choice for one of them goes before one for the topic.
+    /// The names of its template, and its event. A choice for one of these takes precedence over one for the topic.
     pub names: [Option<&'a str>; 4],
     pub topic_id: Option<&'a str>,
     pub tenant_id: Option<&'a str>,
 }
 
-/// What is stored of one recipient.
+/// The stored data of one recipient.
 #[derive(Debug, Default)]
 pub struct StoredRecipient {
     /// The version of the profile, and the profile.
     pub profile: Option<(ProfileVersion, String)>,
-    /// What was chosen for the template or the topic that was asked about.
+    /// The choice for the template or the topic that was asked about.
     pub preference: Option<TopicPreference>,
     pub tokens: Vec<(Provider, String)>,
-    /// How messages end, where a test has said it.
+    /// How messages end, where a test has set it.
     pub outcomes: Option<Arc<OutcomeRules>>,
 }
 

@@ -1,4 +1,4 @@
-//! Templates: what is written to them, and their versions.
+//! Templates: their payloads, and their versions.
 
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
@@ -10,13 +10,13 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::json::{self, Fields};
 
-/// Bytes of a template: what can be sent at once, and not grown beyond element by element.
+/// The most bytes of a template: as many as can be sent at once. It must not exceed that element by element.
 const LONGEST_BYTES: usize = 6 * 1024 * 1024;
-/// No alias begins with this: Courier's own templates of tenants are addressed by it.
+/// No alias begins with this: it addresses Courier's own templates of tenants.
 const TENANTS: &str = "tenant/";
 
 names! {
-    /// What is to become of a change, or what of a template is shown.
+    /// The state that a change leads to, or that is shown.
     State {
         Draft = "DRAFT",
         Published = "PUBLISHED",
@@ -39,7 +39,7 @@ names! {
     }
 }
 
-/// A check of a template, as its submitter gives it.
+/// A check of a template, as its submitter sends it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Check {
     pub id: String,
@@ -60,7 +60,7 @@ impl Check {
     }
 }
 
-/// What a request does to a field that it may leave alone.
+/// A change of a field that a request may leave alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum FieldUpdate<T> {
     /// It is absent.
@@ -113,7 +113,7 @@ struct SubscriptionOf {
     topic_id: String,
 }
 
-/// An object, which alone serde would also take for null.
+/// An object. serde alone would also accept null.
 pub fn object<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Map<String, Value>, D::Error> {
     match Value::deserialize(deserializer)? {
         Value::Object(object) => Ok(object),
@@ -131,7 +131,7 @@ impl TemplatePayload {
         Ok(payload)
     }
 
-    /// What serde cannot see. `at` is the payload's path in the request.
+    /// Checks what serde cannot. `at` is the payload's path in the request.
     pub fn finish(&mut self, at: &str) -> Result<()> {
         if self.name.trim().is_empty() {
             return Err(Error::invalid(format_args!("{at}.name"), "expected a name, found an empty string"));
@@ -161,7 +161,7 @@ impl TemplatePayload {
         }
     }
 
-    /// The same with nothing left to what it replaces: what is absent is none.
+    /// The same as a complete template: nothing is taken over from what it replaces.
     pub fn whole(mut self) -> Self {
         if self.alias == FieldUpdate::Keep {
             self.alias = FieldUpdate::Clear;
@@ -180,8 +180,8 @@ impl TemplatePayload {
         }
     }
 
-    /// As a template is stored: `{name, brand, routing, subscription, tags, content, email?}`. `before` is what it
-    /// replaces.
+    /// The stored form of a template: `{name, brand, routing, subscription, tags, content, email?}`. `before` is what
+    /// it replaces.
     pub fn to_json(&self, before: Option<&Map<String, Value>>) -> Result<Map<String, Value>> {
         let value = |value: serde_json::Result<Value>| {
             value.map_err(|error| Error::internal("a template is not JSON").caused_by(error))
@@ -199,7 +199,7 @@ impl TemplatePayload {
             FieldUpdate::Set(Fields(headers)) if *headers == EmailHeaders::default() => None,
             FieldUpdate::Set(Fields(headers)) => Some(value(serde_json::to_value(headers))?),
         };
-        // Courier keeps them only beside an e-mail channel.
+        // Courier keeps them only if there is an e-mail channel.
         if let Some(email) = email.filter(|_| has_email(&self.content)) {
             stored.insert("email".to_owned(), email);
         }
@@ -212,7 +212,7 @@ fn has_email(content: &Map<String, Value>) -> bool {
     stored_elements::of(content).iter().any(|element| element["type"] == "channel" && element["channel"] == "email")
 }
 
-/// A stored template, to change its content.
+/// A stored template, parsed so that its content can be changed.
 pub fn parse(template_json: &str) -> Result<Map<String, Value>> {
     serde_json::from_str(template_json)
         .map_err(|error| Error::internal("a stored template is not JSON").caused_by(error))
@@ -230,7 +230,7 @@ pub fn to_text(stored: Map<String, Value>) -> Result<String> {
     }
 }
 
-/// Puts other content into a stored template.
+/// Replaces the content of a stored template.
 pub fn set_content(stored: &mut Map<String, Value>, content: Map<String, Value>) {
     if !has_email(&content) {
         stored.remove("email");
@@ -243,17 +243,17 @@ pub fn content(stored: &Map<String, Value>) -> Map<String, Value> {
     stored.get("content").and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
-/// Which of a template's texts a request means.
+/// Selects one of a template's texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VersionSelector {
     Draft,
-    /// The newest that was published.
+    /// The latest published one.
     Published,
     Number(i64),
 }
 
 impl VersionSelector {
-    /// Reads `draft`, `published`, `v001`, or `published:v001` as a list of versions spells the newest.
+    /// Reads `draft`, `published`, `v001`, or `published:v001`, which a list of versions shows for the latest.
     pub fn read(label: &str) -> Result<Self> {
         let number =
             |label: &str| label.strip_prefix('v').filter(|it| it.bytes().all(|b| b.is_ascii_digit()))?.parse().ok();
@@ -267,7 +267,7 @@ impl VersionSelector {
     }
 }
 
-/// How people see a version's number.
+/// A version's number as it is shown.
 pub fn label(version: i64) -> String {
     format!("v{version:03}")
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::json;
 
 names! {
-    /// The provider that gave the token out.
+    /// The provider that issued the token.
     ProviderKey {
         FirebaseFcm = "firebase-fcm",
         Apn = "apn",
@@ -28,15 +28,15 @@ names! {
     }
 }
 
-/// Whether a user can be reached by a token: neither failed, revoked nor expired. A date that cannot be read expires
-/// nothing.
+/// Whether a user can be reached by a token: it has not failed, and is neither revoked nor expired. An expiry date that
+/// cannot be read is ignored.
 pub fn is_active(status: &str, expiry_date: Option<&str>, now: Timestamp) -> bool {
     let is_used = matches!(TokenStatus::from_name(status), Some(TokenStatus::Active | TokenStatus::Unknown));
     let expires_at = expiry_date.and_then(|date| date.parse::<jiff::Timestamp>().ok());
     is_used && expires_at.is_none_or(|at| at.as_millisecond() > now.millis())
 }
 
-/// A token as it is sent and shown, but for its own text. What is absent is null.
+/// A token as it is sent and shown, without its own text. A missing value is null.
 #[derive(Debug, Deserialize)]
 struct Sent {
     #[serde(default)]
@@ -56,7 +56,7 @@ struct Sent {
     status_reason: Option<String>,
 }
 
-/// What is kept of a token besides its text and its provider.
+/// What is stored of a token besides its text and its provider.
 #[derive(Debug, Serialize)]
 struct Details {
     device: Option<Map<String, Value>>,

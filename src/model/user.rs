@@ -12,10 +12,10 @@ use crate::json::members::{self, members};
 use crate::json::{self, Fields, Object, Text};
 
 members! {
-    /// A member of `users`. Every field may be absent or null; fields not named here are kept and ignored.
+    /// A member of `users`. Every field may be absent or null. Other fields are kept and ignored.
     ///
-    /// The forms are those of Courier's tutorial, of its 2024 documentation and of its SDKs. Top-level `user_id`, `email`
-    /// and `phone_number` are documented nowhere, but appear inside a sample answer.
+    /// The forms are those of Courier's tutorial, of its 2024 documentation and of its SDKs. Top-level `user_id`,
+    /// `email` and `phone_number` are documented nowhere, but appear in a sample answer.
     pub struct User<'a> {
         #[serde(borrow)]
         pub recipient: Text<'a> = "recipient",
@@ -29,7 +29,7 @@ members! {
         pub profile: Object<'a> = "profile",
         #[serde(borrow)]
         data: Object<'a> = "data",
-        /// What this user has chosen, beside what is stored.
+        /// This user's choices, in addition to stored ones.
         pub preferences: Box<Fields<RecipientPreferences>> = "preferences",
         #[serde(borrow)]
         to: Fields<UserTo<'a>> = "to",
@@ -37,7 +37,7 @@ members! {
 }
 
 members! {
-    /// The recipient as Send spells it. What is not named here belongs to the profile.
+    /// The recipient as Send spells it. Other members belong to the profile.
     pub struct UserTo<'a> {
         #[serde(borrow)]
         pub user_id: Text<'a> = "user_id",
@@ -51,7 +51,7 @@ members! {
         pub locale: Text<'a> = "locale",
         #[serde(borrow)]
         tenant_id: Text<'a> = "tenant_id",
-        /// An older name for it.
+        /// An older name for the same.
         #[serde(borrow)]
         account_id: Text<'a> = "account_id",
         #[serde(borrow)]
@@ -62,18 +62,18 @@ members! {
 }
 
 members! {
-    /// The tenant that a user is meant in.
+    /// The tenant that a user belongs to here.
     pub struct Context<'a> {
         #[serde(borrow)]
         tenant_id: Text<'a> = "tenant_id",
     }
 }
 
-/// Members of `to` that are about the message, and not about who it is for.
+/// Members of `to` that are about the message, and not about its recipient.
 const OF_THE_MESSAGE: [&str; 6] = ["data", "preferences", "context", "list_id", "tenant_id", "account_id"];
 
 impl<'a> UserTo<'a> {
-    /// The object itself: its addresses stand under the same keys as those of a profile.
+    /// The object itself: its addresses have the same keys as those of a profile.
     pub fn as_profile(&self) -> Option<&'a str> {
         self.text.map(|text| text.as_str())
     }
@@ -94,15 +94,15 @@ impl<'a> User<'a> {
         [self.data, self.to().and_then(|to| to.data)]
     }
 
-    /// The tenant that this user is meant in, if it is another than that of the message.
+    /// The tenant of this user, if it is another than that of the message.
     pub fn tenant_id(&self) -> Option<&str> {
         let to = self.to()?;
         let context = to.context.as_ref().and_then(|Fields(context)| context.tenant_id.as_ref());
         to.tenant_id.as_ref().or(context).or(to.account_id.as_ref()).map(Text::as_str)
     }
 
-    /// Calls `each` with the members of the profile that came with the user, later ones over earlier ones: what `to` says
-    /// under the profile that was sent.
+    /// Calls `each` with the members of the profile that came with the user. Later ones replace earlier ones: first
+    /// `to`, then the profile that was sent.
     pub fn received_profile(&self, mut each: impl FnMut(&str, &'a str)) -> Result<()> {
         if let Some(to) = self.to().and_then(|to| to.text) {
             to.for_each(|name, value| {
@@ -114,13 +114,13 @@ impl<'a> User<'a> {
         self.profile.map_or(Ok(()), |profile| profile.for_each(each))
     }
 
-    /// The same over the members of the stored profile.
+    /// The same, merged over the stored profile.
     pub fn merged_profile(&self, stored: Option<&'a str>, mut each: impl FnMut(&str, &'a str)) -> Result<()> {
         stored.map_or(Ok(()), |stored| Object::of(stored).for_each(&mut each))?;
         self.received_profile(each)
     }
 
-    /// Who this is: `recipient`, else `to.user_id`, else `user_id`. No name is empty.
+    /// The recipient: `recipient`, else `to.user_id`, else `user_id`. An empty one does not count.
     pub fn recipient(&self, at: impl FnOnce() -> String) -> Result<Option<&Cow<'a, str>>> {
         let to = self.to().and_then(|to| to.user_id.as_ref());
         let named = [("recipient", self.recipient.as_ref()), ("to.user_id", to), ("user_id", self.user_id.as_ref())];
@@ -133,7 +133,7 @@ impl<'a> User<'a> {
     }
 }
 
-/// The text of a user, who says who it is also if that was only known from elsewhere.
+/// The text of a user that names its recipient, even if that was only known from elsewhere.
 pub fn named(user: String, recipient: &str) -> Result<String> {
     let mut says_so = false;
     let mut is_empty = true;
@@ -149,7 +149,8 @@ pub fn named(user: String, recipient: &str) -> Result<String> {
     Ok(user.replacen('{', &format!("{{\"recipient\":{}{comma}", json::quoted(recipient)), 1))
 }
 
-/// Reads users and calls `each` with each one's own text and who it is, if it says so. `at` is their path in the request.
+/// Reads users and calls `each` with each one's text, and its recipient if it names one. `at` is their path in the
+/// request.
 pub fn read_each(users: Vec<&RawValue>, at: &str, each: &mut dyn FnMut(&str, Option<&str>)) -> Result<()> {
     for (index, user) in users.into_iter().enumerate() {
         let at = || format!("{at}[{index}]");
@@ -159,12 +160,12 @@ pub fn read_each(users: Vec<&RawValue>, at: &str, each: &mut dyn FnMut(&str, Opt
     Ok(())
 }
 
-/// The tenant that a user is meant in, if that was said.
+/// The tenant of a user, if it names one.
 pub fn tenant_id(user: &str) -> Option<String> {
     User::read(user, String::new).ok()?.tenant_id().map(str::to_owned)
 }
 
-/// The locale of a user: what `to` says, else the profile that was sent, else the stored one.
+/// The locale of a user: of `to`, else of the profile that was sent, else of the stored one.
 pub fn locale(user: &str, stored_profile: Option<&str>) -> Option<String> {
     let user = User::read(user, String::new).ok()?;
     if let Some(locale) = user.to().and_then(|to| to.locale.as_ref()) {

@@ -1,9 +1,9 @@
-//! Where events are posted to, and what becomes of them.
+//! Webhooks: the URL that events are posted to, and the status of events.
 
 use super::names;
 
 names! {
-    /// Where an event stands. One that was delivered is gone.
+    /// The status of an event. A delivered event is deleted.
     EventStatus {
         /// Is yet to be delivered.
         Pending = "PENDING",
@@ -25,7 +25,7 @@ pub struct Destination {
 pub const LONGEST_BYTES: usize = 2_000;
 
 impl Destination {
-    /// Checks what can be checked without a look-up. The error says what was expected, of which field.
+    /// Checks what can be checked without resolving names. The error names the field and what was expected.
     pub fn new(url: &str, secret: Option<&str>) -> Result<Self, (&'static str, String)> {
         const EXPECTED: &str = "expected an absolute URL such as http://127.0.0.1:3000/events";
         let refused = |why: &str| Err(("url", format!("{EXPECTED}{why}")));
@@ -70,7 +70,7 @@ impl Destination {
         Destination::new(url, secret).map_err(|(_, expected)| expected)
     }
 
-    /// Whether it is on this machine, as far as its text tells.
+    /// Whether it is on this machine, as far as the URL shows.
     pub fn is_loopback(&self) -> bool {
         let uri: Option<ureq::http::Uri> = self.url.parse().ok();
         let host = uri.as_ref().and_then(|uri| uri.host()).unwrap_or_default();
@@ -84,7 +84,8 @@ impl Destination {
     }
 }
 
-/// What follows the host: nothing, or a port behind a colon. The parser takes any number there, and then knows of none.
+/// What follows the host: nothing, or a port behind a colon. The parser accepts any number there, and then reports no
+/// port.
 fn is_port(text: &str) -> bool {
     let Some(port) = text.strip_prefix(':') else { return text.is_empty() };
     port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)

@@ -1,5 +1,5 @@
-//! Rows → the queues of all webhooks: one thread, and one commit for all of them, so that neither a send nor a drain
-//! takes longer for how many there are.
+//! Rows → the queues of all webhooks: one thread, and one commit for all of them, so that the number of webhooks does
+//! not slow down a send or a drain.
 
 use std::collections::BTreeMap;
 
@@ -15,17 +15,17 @@ use crate::store::webhook::{self, Position, Webhook};
 use crate::store::webhook_event::{self, EventBatch, Fill, QUEUE_EVENTS};
 use crate::store::{Lane, Store, SyncWhen, Tx, Undo, event_batch};
 
-/// Events of one commit, shared by the webhooks with room for some: the writer takes a few milliseconds for them.
+/// The events of one commit, shared by the webhooks that have room. The writer takes a few milliseconds for them.
 const COMMIT_EVENTS: usize = 512;
-/// But so many for each: those of one message must fit.
+/// But at least so many for each: the events of one message must fit.
 const LEAST_EVENTS: usize = 16;
 
 /// A webhook whose queue is filled. All that is remembered of it is in the rows as well, or follows from them.
 struct Filled {
     webhook: Webhook,
-    /// Behind the row's position, up to where there was nothing to queue.
+    /// Ahead of the row's position, if there was nothing to queue in between.
     position: Position,
-    /// Events in its queue. Only this thread adds some. `None`: some have left it, and they are to be counted.
+    /// Events in its queue. Only this thread adds events. `None`: some have left the queue, and it has to be counted.
     pending: Option<usize>,
 }
 
@@ -34,13 +34,13 @@ impl Filled {
         QUEUE_EVENTS.saturating_sub(self.pending.unwrap_or(QUEUE_EVENTS))
     }
 
-    /// Webhooks of which this is the same are told the same.
+    /// Webhooks with the same place get the same events.
     fn place(&self) -> Place {
         (self.position.number, self.position.event, self.webhook.environment)
     }
 }
 
-/// Events, and the places of the webhooks that are told them.
+/// Events, and the places of the webhooks that get them.
 type Batches = Vec<(Vec<usize>, EventBatch)>;
 
 type Place = (MessageNumber, MessageEventRow, Option<EnvironmentRow>);
@@ -50,7 +50,7 @@ struct Filler<'a> {
     posters: &'a Posters,
     queues: &'a Queues,
     known: Vec<Filled>,
-    /// How often the bell of webhooks had rung when they were read. `None`: they are to be read anew.
+    /// The ring count of the webhooks' bell when they were read. `None`: they have to be read again.
     known_at: Option<u64>,
     pace: Pace,
 }
@@ -64,7 +64,7 @@ pub fn fill(store: &Store, posters: &Posters, queues: &Queues) {
 }
 
 impl Filler<'_> {
-    /// Queues what has come to pass, as long as there is room, in one commit. After a failure it begins with the rows.
+    /// Queues new events, while there is room, in one commit. After a failure it begins with the rows.
     fn turn(&mut self) -> Result<Next> {
         let rung = self.store.webhooks_bell().rung();
         let mut known = std::mem::take(&mut self.known);
@@ -87,8 +87,8 @@ impl Filler<'_> {
         }
         let (mut events, mut elsewhere) = (0, Vec::new());
         if !fills.is_empty() {
-            // No event is posted before what it tells of is on the disk: if need be, this sync has the log up to here
-            // written, with the parts of a job that were not waited for.
+            // No event is posted before its cause is on the disk. If necessary, this sync writes the log up to here,
+            // with parts of a job that were not synced.
             let sync = if self.store.message_commits().are_synced(commits) { SyncWhen::Later } else { SyncWhen::Now };
             let append = move |tx: &mut Tx<'_>| webhook_event::append(tx, &fills);
             elsewhere = self.store.submit(Lane::Behind, sync, Undo::Change, append).wait()?;
@@ -111,7 +111,7 @@ impl Filler<'_> {
         Ok(if more { Next::Again } else { Next::Wait })
     }
 
-    /// The next events, each batch with the webhooks that are told it; and how many commits may have been seen.
+    /// The next events, each batch with the webhooks that get it, and how many commits may have been seen.
     fn read(&self, known: &mut [Filled]) -> Result<(Batches, u64)> {
         for filled in known.iter_mut() {
             if self.queues.has_shrunk(&filled.webhook.webhook_id) {
@@ -143,7 +143,7 @@ impl Filler<'_> {
     }
 }
 
-/// Those that are there now. One that is where it was is remembered.
+/// The webhooks that exist now. For those that have not moved, what was known is kept.
 fn look_at_webhooks(store: &Store, known: &[Filled]) -> Result<Vec<Filled>> {
     let there = store.read(webhook::all)?;
     let filled = |webhook: Webhook| {

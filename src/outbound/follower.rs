@@ -14,11 +14,11 @@ use crate::store::webhook::{self, Webhook};
 use crate::store::webhook_event::{self, Attempt, DueEvent};
 use crate::store::{Bell, Lane, Store, SyncWhen, Tx, Undo};
 
-/// Events that are delivered before it is written down that they were. A kill has as many delivered again.
+/// Events that are delivered before that is recorded. After a kill, so many are delivered again.
 const PAGE_EVENTS: usize = 32;
 
-/// After an attempt that failed, before the next event is tried: a receiver that is gone is not called over and over
-/// for a queue full of events. Twice as long after each, up to [`LONGEST_REST`].
+/// After a failed attempt, before the next event is tried: a receiver that is gone is not called over and over for a
+/// queue full of events. It doubles each time, up to [`LONGEST_REST`].
 const SHORTEST_REST: Duration = Duration::from_millis(10);
 const LONGEST_REST: Duration = Duration::from_millis(250);
 
@@ -28,12 +28,12 @@ struct Follower<'a> {
     posters: &'a Posters,
     queues: &'a Queues,
     bell: &'a Bell,
-    /// How long to rest after the next attempt that fails.
+    /// How long to rest after the next failed attempt.
     rest: Duration,
-    /// What came of attempts and could not be written down yet.
+    /// The outcomes of attempts that could not be recorded yet.
     unsettled: Vec<(WebhookEventRow, Attempt)>,
-    /// By how much the clock had been set back when the rows were last looked through for what that has moved away. `None`
-    /// before the first time.
+    /// By how much the clock had been set back when this thread last corrected the waits in the rows. `None` before the
+    /// first time.
     set_back_millis: Option<i64>,
 }
 
@@ -47,7 +47,7 @@ pub fn follow(store: &Store, posters: &Posters, queues: &Queues, webhook_id: &st
     follow::follow(store, bell, &trouble, || posters.is_stopping(), turn);
     posters.remove(webhook_id);
     queues.remove(webhook_id);
-    // Has this thread joined at once.
+    // So that this thread is joined at once.
     store.webhooks_bell().ring();
 }
 
@@ -81,8 +81,8 @@ impl Follower<'_> {
         Ok(Next::Again)
     }
 
-    /// Delivers events one after the other, up to the first that fails: what came of it is to be seen at once. Nor any
-    /// once the webhook is gone.
+    /// Delivers events one after the other, up to the first that fails, so that its outcome is recorded at once.
+    /// Delivers none once the webhook is gone.
     fn deliver(&mut self, webhook: &Webhook, due: &[DueEvent]) -> Result<()> {
         let Some(poster) = self.posters.of(webhook) else {
             return Ok(());
@@ -93,7 +93,7 @@ impl Follower<'_> {
                 break;
             }
             let attempt = attempt(self.store, &poster, webhook, event);
-            // A call that was broken off says nothing about the receiver.
+            // A call that was aborted says nothing about the receiver.
             if self.posters.is_stopping() && !matches!(attempt, Attempt::Delivered) {
                 break;
             }
@@ -107,7 +107,7 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// Has events wait for their next attempt as long as they should, also when the clock is set back.
+    /// Keeps the waits of events as long as they should be, even if the clock is set back.
     fn keep_waits(&mut self, webhook: WebhookRow) -> Result<()> {
         let (known, before) = (self.set_back_millis, self.store.set_back_before_millis());
         let set_back_millis = self.store.set_back_millis();
@@ -122,7 +122,7 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// Writes down what came of attempts, in one commit with what other webhooks have to write down.
+    /// Records the outcomes of attempts, in one commit with those of other webhooks.
     fn settle(&mut self, webhook: &Webhook) -> Result<()> {
         if self.unsettled.is_empty() {
             return Ok(());
@@ -146,12 +146,12 @@ impl Follower<'_> {
     }
 }
 
-/// What the clock's set-backs since those that are `known` have moved away from its time is brought forward. Returns what
+/// Brings forward the events whose time was moved away by set-backs of the clock since the `known` ones. Returns what
 /// is known then.
 fn bring_forward(tx: &mut Tx<'_>, webhook: WebhookRow, known: Option<i64>, before: i64) -> Result<i64> {
     let set_back_millis = tx.set_back_millis();
     if known != Some(set_back_millis) {
-        // The first time it may have been set back since the file was opened, which was `before`.
+        // The first time, it may have been set back since the file was opened, when it was `before`.
         let by = set_back_millis - known.unwrap_or(before);
         webhook_event::bring_forward(tx, webhook, by, wait_millis)?;
     }

@@ -1,8 +1,8 @@
 //! What leaves the daemon: events, posted to webhooks.
 //!
 //! One thread follows the rows and fills the queues of all webhooks. Each webhook has a thread of its own that delivers
-//! from its queue, so that a slow receiver holds up no other webhook; one more starts and joins these. No request waits
-//! for them: messages are made whether or not there is a receiver.
+//! from its queue, so that a slow receiver holds up no other webhook. Another thread starts and joins these. No request
+//! waits for them: messages are made whether or not there is a receiver.
 
 mod filler;
 mod follower;
@@ -50,7 +50,7 @@ impl Outbound {
         Ok((outbound, threads))
     }
 
-    /// Calls that are under way are broken off, and made again at the next start.
+    /// Aborts calls in progress. They are made again at the next start.
     pub fn stop(&self) {
         self.posters.stop();
         self.queues.ring_all();
@@ -62,7 +62,7 @@ impl Outbound {
         filler::fill(&self.store, &self.posters, &self.queues);
     }
 
-    /// Has every webhook followed by a thread, until all stops.
+    /// Keeps a thread for every webhook, until all stops.
     fn supervise(self: &Arc<Self>) {
         // By the webhooks' ids, which are never used again: a webhook in the place of one that was removed has a thread
         // of its own.
@@ -85,7 +85,7 @@ impl Outbound {
                         threads.insert(webhook_id, thread);
                     }
                 }
-                // The thread that fills the queues may have looked before this bell has rung.
+                // The thread that fills the queues may have looked before this bell rang.
                 self.store.messages_bell().ring();
                 Ok(Next::Wait)
             },

@@ -1,22 +1,22 @@
-//! How fast events go on while messages are made, whose own work needs the machine more.
+//! How fast events are processed while messages are made: making messages needs the machine more.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::store::{Bell, Store};
 
-/// Events of all webhooks in a second, while messages are made. To build, queue and post one takes about a tenth of a
-/// millisecond.
+/// Events of all webhooks in a second, while messages are made. Building, queueing and posting one takes about a tenth
+/// of a millisecond.
 const EVENTS_PER_SECOND: f64 = 1_000.0;
-/// Events that go on at once whatever else is done.
+/// Events that may be processed at once in any case.
 const BURST_EVENTS: f64 = 256.0;
-/// After so long without a new message they go on as fast as they can.
+/// After so long without a new message, events are processed as fast as possible.
 const QUIET: Duration = Duration::from_millis(20);
 
 pub struct Pace(Mutex<Budget>);
 
 struct Budget {
-    /// Events that may still go on.
+    /// Events that may still be processed.
     left: f64,
     at: Instant,
 }
@@ -28,8 +28,8 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Takes note of events that have gone on. If those were more than may, waits until others may, until no message is
-    /// made any more, or until all stops, when `bell` rings.
+    /// Notes processed events. If they exceed the pace, waits until more may follow, until no message is made any more,
+    /// or until all stops, when `bell` rings.
     pub fn spend(&self, events: usize, store: &Store, bell: &Bell, is_stopping: impl Fn() -> bool) {
         let mut may = self.budget().spend(events);
         while !may && !is_stopping() {

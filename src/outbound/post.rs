@@ -13,7 +13,7 @@ use crate::dial;
 
 /// A receiver has this long for the whole of a call [Courier's documentation].
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection may take this much of it; a stop cannot break that off.
+/// Connecting may take this much of it. A stop cannot abort that.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// So much of an answer is read, so that the connection can be used again.
 const ANSWER_BYTES: u64 = 64 * 1024;
@@ -22,7 +22,7 @@ const ANSWER_BYTES: u64 = 64 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AllowedHosts {
     Any,
-    /// This machine's own: what was registered over HTTP must not open a way into the network.
+    /// This machine's own: a webhook that was registered over HTTP must not give access to the network.
     Loopback,
 }
 
@@ -44,7 +44,7 @@ impl Poster {
         Poster(Agent::with_parts(config, TcpConnector::default(), names))
     }
 
-    /// Breaks off the call that is under way, and all that follow.
+    /// Aborts the call in progress, and all that follow.
     pub fn stop(self) {
         self.0.shutdown();
     }
@@ -72,7 +72,7 @@ impl Poster {
     }
 }
 
-/// Looks names up, and refuses addresses that may not be called: only here it is known which one will be.
+/// Resolves names, and refuses addresses that may not be called: only here it is known which one will be.
 #[derive(Debug)]
 struct LoopbackResolver {
     hosts: AllowedHosts,
@@ -84,7 +84,7 @@ impl Resolver for LoopbackResolver {
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let mut found = self.empty();
         match host.parse() {
-            // Looking up a name takes a thread.
+            // Resolving a name takes a thread.
             Ok(ip) => found.push(SocketAddr::new(ip, uri.port_u16().unwrap_or(80))),
             Err(_) => found = self.resolver.resolve(uri, config, timeout)?,
         }

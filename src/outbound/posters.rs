@@ -1,4 +1,4 @@
-//! The connections of all webhooks that are followed, so that a stop can break them off.
+//! The connections of all webhooks that are followed, so that a stop can abort their calls.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,14 +19,14 @@ impl Posters {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Breaks off the calls that are under way; there are no others afterwards.
+    /// Aborts the calls in progress; there are no others afterwards.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         let posters: Vec<Poster> = self.lock().drain().map(|(_, poster)| poster).collect();
         posters.into_iter().for_each(Poster::stop);
     }
 
-    /// The webhook's connections. `None` after the stop, which would not break them off.
+    /// The webhook's connections. `None` after the stop, which could not abort them.
     pub fn of(&self, webhook: &Webhook) -> Option<Poster> {
         let mut posters = self.lock();
         if self.is_stopping() {

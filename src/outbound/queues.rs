@@ -1,4 +1,4 @@
-//! What the thread that fills the queues of webhooks and the threads that deliver from them tell one another.
+//! How the thread that fills the queues of webhooks and the threads that deliver from them notify one another.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ pub struct Queues {
 struct Queue {
     /// Rings when there is something new in it.
     bell: Bell,
-    /// Whether events have left it since that was last asked.
+    /// Whether events have left it since the last check.
     has_shrunk: bool,
 }
 
@@ -38,14 +38,14 @@ impl Queues {
         self.lock().values().for_each(|queue| queue.bell.ring());
     }
 
-    /// Events have left the queue.
+    /// Notes that events have left the queue.
     pub fn shrunk(&self, webhook_id: &str) {
         if let Some(queue) = self.lock().get_mut(webhook_id) {
             queue.has_shrunk = true;
         }
     }
 
-    /// Whether events have left the queue since this was last asked.
+    /// Whether events have left the queue since the last check.
     pub fn has_shrunk(&self, webhook_id: &str) -> bool {
         self.lock().get_mut(webhook_id).is_some_and(|queue| std::mem::take(&mut queue.has_shrunk))
     }

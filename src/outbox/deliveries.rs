@@ -1,5 +1,5 @@
-//! What went out, in full: an e-mail's document with its brand, and the request that the provider would have been given.
-//! Neither is stored. Both follow from a message's own texts and from what its job was made of, which never change.
+//! What went out, in full: an e-mail's document with its brand, and the request that the provider would have been sent.
+//! Neither is stored. Both follow from a message's own texts and its job's definition, which never change.
 
 use std::collections::HashMap;
 
@@ -24,9 +24,9 @@ struct Common {
     definition: String,
     options: MessageOptions,
     brand: Option<Value>,
-    /// If the brand has variables, and so is another one for each message.
+    /// If the brand has variables, so that it differs for each message.
     compiled_brand: Option<CompiledBrand>,
-    /// Those that e-mails have from their template, if there are any.
+    /// The headers that e-mails have from their template, if there are any.
     headers: Option<JobHeaders>,
 }
 
@@ -77,7 +77,7 @@ impl<'a> Deliveries<'a> {
         self.read(job, message, delivery, provider::html)
     }
 
-    /// An e-mail's own words, without its HTML if that is not wanted.
+    /// An e-mail's own texts, without its HTML if that is not wanted.
     pub fn email(
         &mut self,
         job: JobRow,
@@ -130,7 +130,7 @@ impl<'a> Deliveries<'a> {
         Ok(Origin::of(db, job, message, &common.definition, &common.options)?.data)
     }
 
-    /// Hands over all that the provider would have been given.
+    /// Passes on all that the provider would have been sent.
     fn read<T>(
         &mut self,
         job: JobRow,
@@ -173,7 +173,7 @@ impl<'a> Deliveries<'a> {
         }))
     }
 
-    /// An entry of `GET /messages/{id}/output`. Courier's SDKs want every member there, empty where it does not apply.
+    /// An entry of `GET /messages/{id}/output`. Courier's SDKs expect every member, empty where it does not apply.
     pub fn output(&mut self, job: JobRow, message: &StoredMessage, delivery: &StoredDelivery) -> Result<Value> {
         let output = self.read(job, message, delivery, provider::output)?;
         let block = |(kind, text): &(String, String)| json!({ "type": kind, "text": text });

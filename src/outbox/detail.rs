@@ -60,7 +60,7 @@ pub fn of(db: &Db<'_>, place: &MessageLocation, settings: MessageSettings) -> Re
     }))
 }
 
-/// Each value with where it came from: the job, the user's `data`, or that of its `to`.
+/// Each value with its origin: the job, the user's `data`, or that of its `to`.
 fn data(origin: &Origin, user: &str) -> Value {
     let user = User::read(user, String::new).unwrap_or_default();
     let names = |layer: Option<Object<'_>>| {
@@ -80,7 +80,7 @@ fn data(origin: &Origin, user: &str) -> Value {
     Value::Object(data.map(|(name, value)| (name.clone(), json!({ "value": value, "from": from(name) }))).collect())
 }
 
-/// The same of the profile: what the request said of the user, or what was stored.
+/// The same for the profile: what the request said about the user, or what was stored.
 fn profile(origin: &Origin) -> Value {
     let from = |name: &String| if origin.received_profile.contains_key(name) { "request" } else { "stored profile" };
     let profile = origin.merged_profile.iter();
@@ -89,7 +89,7 @@ fn profile(origin: &Origin) -> Value {
     Value::Object(profile)
 }
 
-/// The routing that the job asked for, in its own words; null if it left that to the order of channels.
+/// The routing that the job asked for, as it was sent. Null if it left that to the order of channels.
 fn asked(definition: &str) -> Value {
     let definition: Value = serde_json::from_str(definition).unwrap_or_default();
     let nested = definition.get("message").and_then(|message| message.get("routing"));

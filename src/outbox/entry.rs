@@ -27,7 +27,7 @@ pub const MEMBERS: [&str; 16] = [
     "request",
     "created_at",
 ];
-/// Those that are long, and left out unless they are asked for.
+/// Those that are long, and are left out unless asked for.
 const LONG: [&str; 3] = ["content", "html", "request"];
 /// The name for all of them.
 const ALL: &str = "all";
@@ -44,7 +44,7 @@ impl Fields {
         Fields(MEMBERS.map(|name| !LONG.contains(&name)))
     }
 
-    /// Those with these names; all but the long ones if there are none.
+    /// Those with these names. Without names, all but the long ones.
     pub fn read(names: &[String]) -> Result<Self> {
         if names.is_empty() {
             return Ok(Fields::brief());
@@ -63,8 +63,8 @@ impl Fields {
     }
 }
 
-/// An entry: of a delivery, or of a message that did not go out. Its texts may be long: they are written from where they
-/// are.
+/// An entry: of a delivery, or of a message that did not go out. Its texts may be long: they are written without a
+/// copy.
 pub struct Entry<'a> {
     found: &'a OutboxMessage,
     delivery: Option<&'a StoredDelivery>,
@@ -128,7 +128,7 @@ impl Serialize for Entry<'_> {
     }
 }
 
-/// Hands on the entries of a message that a filter leaves, each with the fields that are wanted.
+/// Passes on the entries of a message that match a filter, each with the fields that are wanted.
 pub fn entries<'a>(
     found: &'a OutboxMessage,
     filter: &DeliveryFilter,

@@ -1,14 +1,14 @@
-//! What tests look for in a message: its links, and codes that a person is to type.
+//! What tests look for in a message: its links, and codes that a person has to type.
 
-/// Links and codes of one message that are told, at most.
+/// The most links, and the most codes, that are shown of one message.
 const MOST: usize = 100;
 /// Words that announce a code.
 const ANNOUNCING: [&str; 9] =
     ["code", "pin", "otp", "passcode", "password", "token", "one-time", "verification", "verify"];
-/// So many characters away a word still announces a code.
+/// At this distance, in characters, a word still announces a code.
 const NEAR: usize = 80;
 
-/// The links of an HTML document and of texts, each once, in the order in which they stand there: those of the HTML first.
+/// The links of an HTML document and of texts, each once, in the order in which they occur: those of the HTML first.
 pub fn links(html: Option<&str>, texts: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     let mut add = |url: &str| {
@@ -39,7 +39,7 @@ fn is_link(url: &str) -> bool {
     url.starts_with("https://") || url.starts_with("http://")
 }
 
-/// Where the links of a text stand.
+/// The places of the links in a text.
 fn link_spans(text: &str) -> Vec<(usize, usize)> {
     let mut spans: Vec<(usize, usize)> = Vec::new();
     for (start, _) in text.match_indices("http") {
@@ -55,7 +55,7 @@ fn link_spans(text: &str) -> Vec<(usize, usize)> {
     spans
 }
 
-/// Without the brackets at its end that close what was opened before it.
+/// Without closing brackets at its end that were opened before it.
 fn without_closing(mut url: &str, open: char, close: char) -> &str {
     while url.matches(close).count() > url.matches(open).count()
         && let Some(shorter) = url.strip_suffix(close)
@@ -65,8 +65,8 @@ fn without_closing(mut url: &str, open: char, close: char) -> &str {
     url
 }
 
-/// One-time codes in texts, each once: those that a word such as "code" announces first, the nearest first of all. Without
-/// such a word, only digits that nothing else would be.
+/// One-time codes in texts, each once. First those that a word such as "code" announces, the nearest first. Without
+/// such a word, only digits that can hardly be anything else.
 pub fn codes(texts: &[&str]) -> Vec<String> {
     let mut found: Vec<(usize, String)> = Vec::new();
     let is_announced = texts.iter().any(|text| !announcements(text).is_empty());
@@ -91,9 +91,9 @@ pub fn codes(texts: &[&str]) -> Vec<String> {
     codes
 }
 
-/// Where words stand that announce a code.
+/// The places of words that announce a code.
 fn announcements(text: &str) -> Vec<usize> {
-    // In ASCII, so that places stay what they are.
+    // In ASCII, so that places stay the same.
     let lower = text.to_ascii_lowercase();
     let links = link_spans(text);
     let mut found = Vec::new();
@@ -110,8 +110,8 @@ fn announcements(text: &str) -> Vec<usize> {
     found
 }
 
-/// Runs of letters and digits, with a dash or a space between two groups of digits, outside of links and of numbers that
-/// are amounts, times or telephone numbers.
+/// Runs of letters and digits, with a dash or a space between two groups of digits. Not within links, nor within
+/// numbers that are amounts, times or telephone numbers.
 fn candidates(text: &str) -> Vec<(usize, usize)> {
     let links = link_spans(text);
     let is_part = |c: char| c.is_ascii_alphanumeric();
@@ -143,7 +143,7 @@ fn candidates(text: &str) -> Vec<(usize, usize)> {
             (Some(first), Some(second)) => !(joined(first) && second.is_alphanumeric()),
             _ => true,
         };
-        // A label may stand right before it, as in "code:123456".
+        // A label may precede it directly, as in "code:123456".
         let begins = before.is_none_or(|c| matches!(c, ':' | '='));
         if begins && is_open && !links.iter().any(|(first, last)| (*first..*last).contains(&start)) {
             found.push((start, end));
@@ -152,7 +152,7 @@ fn candidates(text: &str) -> Vec<(usize, usize)> {
     found
 }
 
-/// `distance` is that to the nearest word that announces a code, `behind` that to the nearest before it.
+/// `distance` is the one to the nearest word that announces a code, `behind` the one to the nearest word before it.
 fn is_code(code: &str, is_announced: bool, distance: usize, behind: usize) -> bool {
     let plain = plain(code);
     let digits = plain.bytes().filter(u8::is_ascii_digit).count();

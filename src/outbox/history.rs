@@ -1,5 +1,5 @@
-//! What happened to a message, as `GET /messages/{id}/history` tells it. The shapes are `MessageHistory*Item` in Courier's
-//! documentation of October 2024.
+//! What happened to a message, in the form of `GET /messages/{id}/history`. The shapes are `MessageHistory*Item` in
+//! Courier's documentation of October 2024.
 
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,7 @@ use crate::store::message::MessageLocation;
 use crate::store::tracking;
 use crate::store::{Db, job};
 
-/// The history of the message that stands there.
+/// The history of the message at this place.
 pub fn of(db: &Db<'_>, place: &MessageLocation) -> Result<Vec<Value>> {
     let message = tracking::get(db, place)?;
     let job = tracking::get_job(db, place.job)?;
@@ -23,7 +23,7 @@ pub fn of(db: &Db<'_>, place: &MessageLocation) -> Result<Vec<Value>> {
     Ok(events(&message, &job, &origin))
 }
 
-/// The events of a message in their order. What is made in one commit has one time.
+/// The events of a message in their order. Events of one commit have the same time.
 fn events(tracked: &TrackedMessage, job: &MessageJob, origin: &Origin) -> Vec<Value> {
     let message = &tracked.stored;
     let enqueued_at = message.enqueued_at;
@@ -53,7 +53,7 @@ fn events(tracked: &TrackedMessage, job: &MessageJob, origin: &Origin) -> Vec<Va
     let mut loaded = json!({
         "merged_profile": origin.merged_profile, "received_profile": origin.received_profile, "stored_profile": origin.stored_profile,
     });
-    // Ours.
+    // An extension of ours.
     if origin.is_deleted {
         loaded["stored_profile_deleted"] = json!(true);
     }
@@ -91,7 +91,7 @@ fn channel(delivery: &StoredDelivery) -> Map<String, Value> {
     members
 }
 
-/// From the hand-over to a provider to what it led to.
+/// From the hand-over to a provider to the outcome.
 fn tell(
     message: &TrackedMessage,
     delivery: &StoredDelivery,
@@ -100,7 +100,7 @@ fn tell(
 ) {
     use MessageStatus::{Delivered, Undeliverable};
     add("DELIVERING", at, Value::Object(channel(delivery)));
-    // What came back had been sent before, if something has happened to it since.
+    // What bounced had been sent before, if something has happened to it since.
     let before =
         message.events.iter().rev().nth(1).filter(|_| delivery.status == Undeliverable && is_of(message, delivery));
     let before = before.into_iter().flat_map(|(status, _)| status.up_to());
@@ -118,7 +118,7 @@ fn tell(
     }
 }
 
-/// Whether what became of a message became of this delivery.
+/// Whether the message's status is that of this delivery.
 fn is_of(message: &TrackedMessage, delivery: &StoredDelivery) -> bool {
     delivery.status == message.stored.status && delivery.reason == message.stored.reason
 }

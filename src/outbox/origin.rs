@@ -1,4 +1,4 @@
-//! What a message was made of: it is not stored with it, but follows from the rows that it was made of, which never change.
+//! What a message was made from. That is not stored with it, but follows from rows that never change.
 
 use serde_json::{Map, Value};
 
@@ -10,22 +10,22 @@ use crate::model::user::User;
 use crate::model::{data, definition};
 use crate::store::{Db, profile, user};
 
-/// What a message was made of.
+/// What a message was made from.
 #[derive(Debug, Default)]
 pub struct Origin {
     pub data: Value,
-    /// Providers with what is overridden for each, null if nothing is.
+    /// Providers with their overrides, null without one.
     pub overriding: Value,
     pub received_profile: Map<String, Value>,
     pub stored_profile: Map<String, Value>,
-    /// Whether there was a stored profile that was deleted since.
+    /// Whether there was a stored profile that has been deleted since.
     pub is_deleted: bool,
-    /// The profile that was received over the one that was stored.
+    /// The profile that was sent, merged over the stored one.
     pub merged_profile: Map<String, Value>,
 }
 
 impl Origin {
-    /// Of a message of a job with this definition, which `options` were read from.
+    /// Of a message of a job with this definition, from which `options` were read.
     pub fn of(
         db: &Db<'_>,
         job: JobRow,
@@ -38,7 +38,7 @@ impl Origin {
         Ok(Origin { is_deleted, ..Origin::read(definition, options, &user, stored_profile.as_deref()) })
     }
 
-    /// From what was checked when it came.
+    /// From a definition that was checked when it was sent.
     fn read(definition: &str, options: &MessageOptions, user: &str, stored_profile: Option<&str>) -> Self {
         let user = User::read(user, String::new).unwrap_or_default();
         let job_data = definition::stored_data(definition);
@@ -63,7 +63,7 @@ fn tree(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-/// The stored profile that a message was made with, unless it was deleted since, and the user as it was sent.
+/// The stored profile that a message was made with, unless it has been deleted since, and the user as it was sent.
 pub fn made_for(db: &Db<'_>, job: JobRow, message: &StoredMessage) -> Result<(Option<String>, String)> {
     let stored_profile = match message.profile_version {
         Some(version) => profile::get_version(db, version)?,

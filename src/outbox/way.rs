@@ -1,4 +1,5 @@
-//! What a message did not go by: not stored with it, but found by composing it once more, of the rows that it was made of.
+//! Channels and providers that a message did not use. They are not stored, but found by composing the message again
+//! from the rows that it was made from.
 
 use serde_json::{Value, json};
 
@@ -15,8 +16,9 @@ use crate::store::message::MessageLocation;
 use crate::store::recipient_lookup::RecipientLookup;
 use crate::store::{Db, job, plan, profile, user};
 
-/// What the message there was composed without, in the order in which it was passed over. `None` if that cannot be told any
-/// more: preferences, tokens and outcomes have no versions, and with those of now the message would be another one.
+/// What the message there was composed without, in the order in which it was passed over. `None` if that cannot be
+/// known any more: preferences, tokens and outcomes have no versions, and with the present ones the message would be
+/// another.
 pub fn passed_over(
     db: &Db<'_>,
     place: &MessageLocation,
@@ -25,7 +27,7 @@ pub fn passed_over(
 ) -> Result<Option<Vec<Value>>> {
     let (job, definition) = job::get_by_number(db, place.job)?;
     let definition = Definition::read(&definition, Reading::Lenient)?;
-    // What was refused as a whole has no way.
+    // A message that was refused as a whole was not routed.
     let Ok(renderer) = Renderer::new(plan::load(db, &job, definition)?, settings, job.created_at) else {
         return Ok(None);
     };
@@ -49,7 +51,7 @@ fn shown(it: &PassedOver) -> Value {
     json!({ "name": name, "address": it.address, "reason": it.why.name(), "why": it.words })
 }
 
-/// Where a message went, or without that why it did not.
+/// Where a message went, or else why it did not.
 type Way = (Vec<(Channel, Provider, String)>, Option<Reason>);
 
 fn of_stored(message: &StoredMessage) -> Way {

@@ -6,7 +6,7 @@ use super::http;
 use super::message::ProviderMessage;
 use super::push;
 
-/// Each kind of device has a part of its own for what is more than a text.
+/// For anything but a text, each kind of device has a part of its own.
 const DEVICES: [&str; 4] = ["ios", "android", "amazon", "web"];
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {

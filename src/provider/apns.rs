@@ -7,8 +7,8 @@ use super::message::ProviderMessage;
 use super::push;
 use crate::json::merge;
 
-/// Members of an override that are Apple's own under another name: those of the library that Courier's page has its words
-/// from, beside Apple's.
+/// Members of an override that are Apple's own under another name: the names of the library that Courier's page
+/// follows, beside Apple's.
 const APS: [(&str, &str); 24] = [
     ("alert", "alert"),
     ("badge", "badge"),
@@ -55,12 +55,12 @@ const HEADERS: [(&str, &str); 12] = [
 /// Texts of the alert.
 const ALERT: [&str; 3] = ["body", "subtitle", "title"];
 
-/// What an app is called whose name is not given.
+/// The app's topic, if none is given.
 const TOPIC: &str = "com.example.app";
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let push = push::read(message);
-    // A silent one wakes the app and shows nothing.
+    // A silent notification wakes the app and shows nothing.
     let is_silent = message.overridden(&["silent"]).is_some_and(|it| it == &Value::Bool(true));
     let mut alert = json!({ "body": push.body });
     if let Some(title) = push.title {
@@ -92,8 +92,8 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     http::post(&url, http::JSON, &headers, body)
 }
 
-/// An override is about the notification: some of its members are headers, some are Apple's own, `payload` is the app's, and
-/// so is what is left.
+/// An override is about the notification. Some of its members are headers, and some are Apple's own. `payload` and all
+/// others belong to the app.
 pub fn lay_over(request: &mut Value, over: &Map<String, Value>) {
     let named = |table: &[(&str, &'static str)], name: &str| {
         table.iter().find(|(known, _)| *known == name).map(|(_, target)| *target)
@@ -121,7 +121,7 @@ pub fn lay_over(request: &mut Value, over: &Map<String, Value>) {
     }
 }
 
-/// A value as Apple has it: switches and numbers are numbers.
+/// A value in Apple's form: switches are numbers.
 fn apple(member: &str, value: &Value) -> Value {
     match (member, value) {
         ("content-available" | "mutable-content", Value::Bool(is_set)) => u8::from(*is_set).into(),
@@ -132,7 +132,7 @@ fn apple(member: &str, value: &Value) -> Value {
     }
 }
 
-/// Puts a member into an object, or takes it away.
+/// Sets a member of an object, or removes it.
 fn put(object: &mut Value, name: &str, value: Value) {
     if !object.is_object() {
         *object = json!({});

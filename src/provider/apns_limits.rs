@@ -1,8 +1,8 @@
-//! What APNs answers to headers that it does not take, by Apple's table of its responses.
+//! APNs' answers to headers that it refuses, from Apple's table of responses.
 
 use serde_json::Value;
 
-/// Bytes of an id that notifications are put together by.
+/// The most bytes of an id that groups notifications.
 const COLLAPSE_ID_BYTES: usize = 64;
 const PRIORITIES: [&str; 3] = ["1", "5", "10"];
 const PUSH_TYPES: [&str; 11] = [

@@ -1,4 +1,4 @@
-//! Courier's own inbox: a message as its clients show it.
+//! Courier's own inbox: a message as clients show it.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
         _ => None,
     };
     let actions: Vec<Value> = elements::read(message).iter().filter_map(action).collect();
-    // The clients know what is in it, so that it is taken as it was written.
+    // The clients define its contents, so it is passed on as it was written.
     let actions = message.overridden(&["actions"]).cloned().unwrap_or(Value::Array(actions));
     let words = message.text().split_whitespace().collect::<Vec<_>>().join(" ");
     let mut request = json!({

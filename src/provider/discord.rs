@@ -1,4 +1,5 @@
-//! Discord: `POST /channels/{channel_id}/messages`. To a user goes a message by a channel that has to be opened first.
+//! Discord: `POST /channels/{channel_id}/messages`. A message to a user goes through a channel that has to be opened
+//! first.
 
 use serde_json::{Value, json};
 
@@ -10,14 +11,14 @@ use crate::model::content::TextRole;
 use crate::render::node::{self, Node, NodeText};
 
 const API: &str = "https://discord.com/api/v10";
-/// What stands for the channel that leads to a user, which is known when it is opened.
+/// Stands for the channel to a user, whose id is known once it is opened.
 const OPENED: &str = "CHANNEL_ID";
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let title = message.title().map(|title| format!("**{}**", node::literal_markdown(title)));
     let (mut lines, mut words): (Vec<String>, Vec<String>) = (title.into_iter().collect(), Vec::new());
     for element in elements::read(message) {
-        // Nobody is called by an address, nor by the words of a button, which are not known to be the author's.
+        // An address mentions no users, nor do the words of a button: it is unknown whether the author wrote them.
         let is_spoken = !matches!(element, Node::Action { .. } | Node::Image { .. });
         let Some(line) = line(element) else { continue };
         words.extend(is_spoken.then(|| line.clone()));
@@ -53,7 +54,7 @@ fn line(element: Node) -> Option<String> {
                 format!("{before}{}{after}", content.markdown())
             }
         },
-        // Of the words of a button it is not known who wrote them.
+        // It is unknown who wrote the words of a button.
         Node::Action { content, href, .. } if href.is_empty() => node::literal_markdown(&content),
         Node::Action { content, href, .. } => {
             let href = href.replace('(', "%28").replace(')', "%29").replace(' ', "%20");
@@ -68,10 +69,10 @@ fn line(element: Node) -> Option<String> {
     })
 }
 
-/// Whom one message may name.
+/// The most users that one message may mention.
 const MENTIONS_LIMIT: usize = 100;
 
-/// Only those are called whom the author wrote: what data name has a backslash or a space without width in it.
+/// Only mentions that the author wrote count: in data, a name is preceded by a backslash or a zero-width space.
 fn mentions(content: &str) -> Value {
     let (mut users, mut roles) = (Vec::new(), Vec::new());
     for (at, mark) in content.match_indices("<@") {
@@ -96,14 +97,14 @@ fn mentions(content: &str) -> Value {
     mentions
 }
 
-/// Courier's page has the `embed` of an older version, which this one does not read.
+/// Courier's page has the `embed` of an older version, which this version does not read.
 pub fn lay_over(body: &mut Value, over: &Value) {
     let mut over = over.clone();
     let embed = over.as_object_mut().and_then(|it| it.remove("embed"));
     if let Some(embed) = embed.filter(|_| over.get("embeds").is_none()) {
         over["embeds"] = json!([embed]);
     }
-    // Some of its members go with no others.
+    // Some of its members exclude others.
     let is_said = over.get("allowed_mentions").is_some();
     if let Some(members) = body.as_object_mut().filter(|_| is_said) {
         members.remove("allowed_mentions");

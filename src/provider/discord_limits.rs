@@ -1,4 +1,4 @@
-//! What Discord answers to messages that it does not take, by its reference of messages, embeds and components.
+//! Discord's answers to messages that it refuses, from its reference of messages, embeds and components.
 
 use serde_json::Value;
 
@@ -10,20 +10,20 @@ pub const CHARS: usize = 2000;
 const EMBED_CHARS: [(&str, usize); 4] =
     [("/title", 256), ("/description", 4096), ("/footer/text", 2048), ("/author/name", 256)];
 const FIELD_CHARS: [(&str, usize); 2] = [("name", 256), ("value", 1024)];
-/// Of all embeds together, what is counted of each and of its fields.
+/// For all embeds together: what is counted of each and of its fields.
 const EMBEDS_CHARS: usize = 6000;
 const EMBED_URLS: [&str; 6] =
     ["/url", "/image/url", "/thumbnail/url", "/author/url", "/author/icon_url", "/footer/icon_url"];
 const EMBEDS_LIMIT: usize = 10;
 const EMBED_FIELDS: usize = 25;
-/// Of a text that tells a message from others.
+/// Of a text that identifies a message.
 const NONCE_CHARS: usize = 25;
 /// What a component may have, in characters.
 const COMPONENT_CHARS: [(&str, usize); 4] = [("label", 80), ("custom_id", 100), ("placeholder", 150), ("url", 512)];
 const OPTION_CHARS: [(&str, usize); 3] = [("label", 100), ("value", 100), ("description", 100)];
 const OPTIONS: usize = 25;
 const ROWS: usize = 5;
-/// Components that stand in each other, at most: to look into them recurses.
+/// The most components inside one another: checking them recurses.
 const NESTING_LIMIT: usize = 10;
 
 /// What is wrong, and where.
@@ -113,7 +113,7 @@ fn components(components: &Value, at: &str, depth: usize) -> Checked {
     }
     for (i, it) in all.iter().enumerate() {
         let at = format!("{at}[{i}]");
-        // Of an input of text the label has another limit, and messages have none.
+        // The label of a text input has another limit, and messages have none.
         if it["type"].as_u64() != Some(4) {
             is_within(it, &at, &COMPONENT_CHARS)?;
         }

@@ -1,8 +1,8 @@
-//! Which members the providers document of a request, and of which type they are. What else an override says goes to the
-//! provider as it is, and nothing comes of it there.
+//! The members that providers document for a request, with their types. Other members of an override go to the provider
+//! as they are, and have no effect there.
 //!
-//! Without a table are Teams, OneSignal, Airship, SNS and the generic form: their lists are too long or too open to be
-//! sure of. What is open (`...`) in a table is so for the same reason.
+//! Teams, OneSignal, Airship, SNS and the generic form have no table: their lists are too long or too open to be sure
+//! of. An open part (`...`) in a table has the same reason.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ use crate::json::kind;
 use crate::json::shape::{Misfit, Shape};
 use crate::model::provider::{Provider, RequestForm};
 
-/// What an override's `body` may have.
+/// The members of an override's `body`.
 const SENDGRID: &str = "{personalizations?: [{from?: {email: string, name?: string}, to?: [{email: string, name?: string}], \
     cc?: [{email: string, name?: string}], bcc?: [{email: string, name?: string}], subject?: string, headers?: {...}, \
     substitutions?: {...}, dynamic_template_data?: {...}, custom_args?: {...}, send_at?: integer}], from?: {email: string, \
@@ -37,7 +37,7 @@ const POSTMARK: &str = "{From?: string, To?: string, Cc?: string, Bcc?: string, 
 const MAILGUN: &str = "{from?, to?, cc?, bcc?, subject?, text?, html?, amp-html?, attachment?, inline?, template?, \
     recipient-variables?}";
 const MAILGUN_PREFIXES: [&str; 4] = ["h:", "o:", "t:", "v:"];
-/// Of one message, or around all of them.
+/// For one message, or around all of them.
 const MAILJET: &str = "{From?: {Email: string, Name?: string}, Sender?, To?: [{Email: string, Name?: string}], Cc?: [{Email: \
     string, Name?: string}], Bcc?: [{Email: string, Name?: string}], ReplyTo?: {Email: string, Name?: string}, Subject?: \
     string, TextPart?: string, HTMLPart?: string, TemplateID?: integer, TemplateLanguage?: boolean, TemplateErrorReporting?, \
@@ -72,7 +72,7 @@ const SES: &str = "{FromEmailAddress?: string, FromEmailAddressIdentityArn?: str
     {Data}, Template?: {...}}, EmailTags?: [{Name: string, Value: string}], ConfigurationSetName?: string, EndpointId?: \
     string, TenantName?: string, ListManagementOptions?: {ContactListName: string, TopicName?: string}, RawMessage?: \
     {Data}}";
-/// As its libraries write them; as its form does, they begin with a capital.
+/// As its libraries write them. In its form they begin with a capital.
 const TWILIO: &str = "{to?: string, from?: string, messagingServiceSid?: string, body?: string, mediaUrl?, contentSid?: \
     string, contentVariables?, statusCallback?: string, applicationSid?: string, maxPrice?, provideFeedback?, attempt?, \
     validityPeriod?, forceDelivery?, contentRetention?, addressRetention?, smartEncoded?, persistentAction?, trafficType?, \
@@ -91,7 +91,7 @@ const VONAGE: &str = "{api_key?, api_secret?, sig?, from?: string, to?, text?: s
     callback?: string, message-class?, type?: 'text' | 'binary' | 'unicode' | 'wappush' | 'vcal' | 'vcard', body?, udh?, \
     protocol-id?, client-ref?, account-ref?, entity-id?, content-id?, title?, url?, validity?, vcard?, vcal?, \
     trusted-number?}";
-/// In the words of its HTTP interface. Those of its libraries are the same without underscores.
+/// In the words of its HTTP interface. The names in its libraries are the same without underscores.
 const FCM: &str = "{name?: string, token?: string, topic?: string, condition?: string, data?: {...}, notification?: {title?: \
     string, body?: string, image?: string, image_url?: string}, android?: {collapse_key?: string, priority?: 'normal' | \
     'high' | 'NORMAL' | 'HIGH' | 'Normal' | 'High', ttl?, restricted_package_name?: string, data?: {...}, notification?: {...}, fcm_options?: \
@@ -129,7 +129,7 @@ const PAGERDUTY: &str = "{routing_key?: string, event_action?: 'trigger' | 'ackn
     payload?: {summary?: string, source?: string, severity?: 'critical' | 'error' | 'warning' | 'info', timestamp?: string, \
     component?: string, group?: string, class?: string, custom_details?}, images?: [{src: string, href?: string, alt?: \
     string}], links?: [{href: string, text?: string}], client?: string, client_url?: string}";
-/// What may stand beside an override's `body`.
+/// The members beside an override's `body`.
 const EXPO_BESIDE: &str = "{ttl?: integer, expiration?: integer, priority?: 'default' | 'normal' | 'high', sound?: string | \
     {critical?: boolean, name?: string, volume?: number}, badge?: integer, channelId?: string, categoryId?: string, \
     mutableContent?: boolean, _contentAvailable?: boolean, interruptionLevel?: 'active' | 'critical' | 'passive' | \
@@ -157,12 +157,12 @@ const TABLES: [(RequestForm, &str); 19] = [
     (RequestForm::PagerDuty, PAGERDUTY),
 ];
 
-/// The tables as shapes. Every message to some of the providers is held to one.
+/// The tables as shapes. Every message to some of the providers is checked against one.
 static SHAPES: LazyLock<Vec<(RequestForm, Shape<'static>)>> =
     LazyLock::new(|| TABLES.iter().filter_map(|(form, table)| Some((*form, Shape::read(table)?))).collect());
 static EXPO_BESIDE_SHAPE: LazyLock<Option<Shape<'static>>> = LazyLock::new(|| Shape::read(EXPO_BESIDE));
 
-/// The pointers at which members of a body are not what the table has, as they were sent; `at` stands before them.
+/// The pointers at which members of a body differ from the table, as they were sent; `at` precedes them.
 fn misfits(form: RequestForm, members: &Map<String, Value>, at: &str) -> Vec<(String, Misfit)> {
     let mut found = Vec::new();
     if let Some((_, shape)) = SHAPES.iter().find(|(it, _)| *it == form) {
@@ -174,7 +174,7 @@ fn misfits(form: RequestForm, members: &Map<String, Value>, at: &str) -> Vec<(St
     found
 }
 
-/// What of an override the provider does not document, by its pointers, and why nothing comes of it.
+/// The parts of an override that the provider does not document, by their pointers, and why they have no effect.
 pub fn slips(provider: Provider, over: &Value) -> Vec<(String, String)> {
     let form = provider.row().form;
     let mut found = Vec::new();
@@ -211,7 +211,7 @@ pub fn slips(provider: Provider, over: &Value) -> Vec<(String, String)> {
     found.into_iter().map(why).collect()
 }
 
-/// The members as the table calls them, and which of their pointers are spelled in another way.
+/// The members under the table's names, and their pointers that were spelled differently.
 fn known_names(form: RequestForm, body: &Map<String, Value>) -> (Value, Vec<(String, String)>) {
     let mut spelled = Vec::new();
     let all = match form {
@@ -227,7 +227,7 @@ fn known_names(form: RequestForm, body: &Map<String, Value>) -> (Value, Vec<(Str
     (all, spelled)
 }
 
-/// An object with its members under other names, so deep.
+/// An object with its members renamed, to this depth.
 fn renamed(
     object: &Map<String, Value>,
     at: &str,
@@ -282,7 +282,7 @@ fn with_underscores(name: &str) -> String {
     written
 }
 
-/// What FCM says to a member that it does not know, or that is of another type.
+/// FCM's answer to an unknown member, or to one of another type.
 pub fn fcm_refusal(message: &Value) -> Option<String> {
     let (pointer, what) = misfits(RequestForm::Fcm, message.as_object()?, "").into_iter().next()?;
     let (outer, name) = pointer.rsplit_once('/').unwrap_or_default();

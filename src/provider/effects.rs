@@ -1,6 +1,6 @@
-//! Overrides that change nothing of any request: a name that is spelled wrong, or what the provider's form does not have.
-//! It is tried out: a part that has an effect makes another request when it is another one. What goes to the provider as it
-//! is, is looked up in what the provider documents.
+//! Overrides that change no request: a misspelled name, or something that the provider's form does not have. This is
+//! found by trying: a part has an effect if another value in its place makes another request. What goes to the provider
+//! unchanged is compared with the provider's documentation.
 
 use serde_json::{Value, json};
 
@@ -11,16 +11,16 @@ use crate::model::channel::Channel;
 use crate::model::overridden::{Overridden, Overrider};
 use crate::model::provider::Provider;
 
-/// Parts of one override that are tried out, and paths that are told: a job's overrides may be large.
+/// The most parts of one override that are tried, and the most paths that are noted: a job's overrides may be large.
 const PARTS_LIMIT: usize = 200;
 const TOLD_LIMIT: usize = 20;
-/// Providers of a channel that are tried: what is overridden for all of them is read by all alike.
+/// The most providers of a channel that are tried: all of them read an override of the channel alike.
 const PROVIDERS_LIMIT: usize = 4;
 
-/// What a part is replaced by, besides something like itself: methods, addresses and URLs are read.
+/// Replacements for a part, besides something like itself: methods, addresses and URLs are parsed.
 const OTHERS: [&str; 4] = ["PUT", "POST", "other@example.com", "https://other.example"];
 
-/// A part of an override that comes to nothing, by its path, and what there is to say of it.
+/// A part of an override without effect, by its path, and the note about it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Slip {
     pub path: String,
@@ -30,7 +30,7 @@ pub struct Slip {
 const NO_PLACE: &str = "has no effect: the provider's request has no place for it";
 const COVERED: &str = "has no effect: another member of the override goes before it";
 
-/// What is overridden to no effect, or as no provider documents it.
+/// Overrides that have no effect, or that no provider documents.
 pub fn slips(overridden: &[Overridden<'_>]) -> Vec<Slip> {
     let mut found = Vec::new();
     for it in overridden {
@@ -50,7 +50,7 @@ pub fn slips(overridden: &[Overridden<'_>]) -> Vec<Slip> {
     found
 }
 
-/// The pointers of what comes to nothing in an override of one provider, and why.
+/// The pointers of parts without effect in an override of one provider, and why.
 fn of_provider(provider: Provider, over: &Value) -> Vec<(String, String)> {
     let channels = [provider.channel()].into_iter().chain(provider.row().also);
     let targets: Vec<_> = channels.map(|channel| (provider, channel)).collect();
@@ -63,13 +63,13 @@ fn of_provider(provider: Provider, over: &Value) -> Vec<(String, String)> {
     found
 }
 
-/// The pointers of what changes no request to any of the targets, and why.
+/// The pointers of parts that change no request to any of the targets, and why.
 fn ineffective(over: &Value, targets: &[(Provider, Channel)]) -> Vec<(String, String)> {
     // It is not read at all.
     if !over.is_object() && !over.is_null() && !over.as_array().is_some_and(Vec::is_empty) {
         return vec![(String::new(), NO_PLACE.to_owned())];
     }
-    // Of a request that cannot be made no part tells anything; why it cannot is told by the message.
+    // If a request cannot be made, its parts tell nothing. The message reports why it cannot be made.
     let is_made = |(provider, channel): &&(Provider, Channel)| {
         with_message(*provider, *channel, over, |message| forms::unmade(message).is_none())
     };
@@ -81,27 +81,27 @@ fn ineffective(over: &Value, targets: &[(Provider, Channel)]) -> Vec<(String, St
     let mut parts = Vec::new();
     add_parts(over, &mut String::new(), &mut parts);
     let requests: Vec<Value> = targets.iter().map(|(provider, channel)| request(*provider, *channel, over)).collect();
-    // A brand is no matter of the request.
+    // A brand is not a part of the request.
     parts.retain(|pointer| pointer != "/brand" && !pointer.starts_with("/brand/"));
     let why = |pointer: &String| {
         if changes(over, pointer, targets, &requests) {
             return is_passed_over(over, pointer, targets, &requests).then_some(NO_PLACE);
         }
-        // Of two that say one thing the other is taken.
+        // Of two parts that mean the same, the other one is used.
         let (alone, place) = alone(over, pointer);
         let alone_requests: Vec<Value> =
             targets.iter().map(|(provider, channel)| request(*provider, *channel, &alone)).collect();
         if !changes(&alone, &place, targets, &alone_requests) {
             return Some(NO_PLACE);
         }
-        // The same said twice is there.
+        // A repeated value still has an effect.
         let value = over.pointer(pointer)?;
         (!requests.iter().any(|made| has(made, value))).then_some(COVERED)
     };
     parts.into_iter().filter_map(|pointer| why(&pointer).map(|why| (pointer, why.to_owned()))).collect()
 }
 
-/// Whether any request is another one with something else there.
+/// Whether any request differs with another value there.
 fn changes(over: &Value, pointer: &str, targets: &[(Provider, Channel)], requests: &[Value]) -> bool {
     others(over, pointer).iter().any(|changed| {
         let differs = |((provider, channel), made): (&(Provider, Channel), &Value)| {
@@ -111,7 +111,7 @@ fn changes(over: &Value, pointer: &str, targets: &[(Provider, Channel)], request
     })
 }
 
-/// An override of this part alone, and where it stands there.
+/// An override with this part alone, and the part's place in it.
 fn alone(over: &Value, pointer: &str) -> (Value, String) {
     let Some((first, rest)) = pointer.strip_prefix('/').map(|inner| inner.split_once('/').unwrap_or((inner, "")))
     else {
@@ -126,8 +126,8 @@ fn alone(over: &Value, pointer: &str) -> (Value, String) {
     }
 }
 
-/// Whether a text stands where one is read, and is none of those that are understood there: without it the requests are the
-/// same, and it is in none of them. Only of an override's own members: those within them may have defaults of their own.
+/// Whether a text is read there but has an unknown value: the requests are the same without it, and do not contain it.
+/// Only for an override's own members: members within them may have defaults of their own.
 fn is_passed_over(over: &Value, pointer: &str, targets: &[(Provider, Channel)], requests: &[Value]) -> bool {
     let Some(text) = over.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()) else {
         return false;
@@ -140,7 +140,7 @@ fn is_passed_over(over: &Value, pointer: &str, targets: &[(Provider, Channel)], 
         .all(|((provider, channel), made)| request(*provider, *channel, &without) == *made && !holds(made, &text))
 }
 
-/// Whether a value is this one or has it in it.
+/// Whether a value is this one or contains it.
 fn has(value: &Value, wanted: &Value) -> bool {
     value == wanted
         || match value {
@@ -166,7 +166,7 @@ fn without(over: &Value, pointer: &str) -> Option<Value> {
     Some(without)
 }
 
-/// The pointers of all that is no object or list with members.
+/// The pointers of all values that are not an object or list with members.
 fn add_parts(value: &Value, at: &mut String, parts: &mut Vec<String>) {
     if parts.len() >= PARTS_LIMIT {
         return;
@@ -185,7 +185,7 @@ fn add_parts(value: &Value, at: &mut String, parts: &mut Vec<String>) {
         Value::Array(values) if !values.is_empty() => {
             values.iter().enumerate().for_each(|(i, value)| within(&i.to_string(), value, parts));
         }
-        // The whole of an override that says nothing.
+        // The whole of an override that is empty.
         _ if at.is_empty() => {}
         _ => parts.push(at.clone()),
     }
@@ -214,7 +214,7 @@ fn others(over: &Value, pointer: &str) -> Vec<Value> {
     changed
 }
 
-/// A pointer as paths are told: `/a/0/b` is `.a[0].b`.
+/// A pointer in the form of paths: `/a/0/b` is `.a[0].b`.
 fn shown(pointer: &str) -> String {
     let part = |part: &str| match part.bytes().all(|byte| byte.is_ascii_digit()) {
         true => format!("[{part}]"),

@@ -1,4 +1,4 @@
-//! The rendered elements of a message, as channels with blocks of their own take them.
+//! The rendered elements of a message, for channels with blocks of their own.
 
 use serde_json::Value;
 
@@ -6,12 +6,12 @@ use super::message::ProviderMessage;
 use crate::model::channel::Channel;
 use crate::render::node::{self, Node, NodeText, NodeType};
 
-/// The elements of a message; its plain text, if it has no others.
+/// The elements of a message, or its plain text if it has none.
 pub fn read(message: &ProviderMessage<'_>) -> Vec<Node> {
     all(message).iter().filter_map(Node::read).collect()
 }
 
-/// The elements for providers that are given them whole.
+/// The elements for providers that get them whole.
 pub fn raw(message: &ProviderMessage<'_>) -> Value {
     let mut elements = all(message);
     elements.retain(|element| NodeType::of(element) != Some(NodeType::Raw));
@@ -19,16 +19,16 @@ pub fn raw(message: &ProviderMessage<'_>) -> Value {
     Value::Array(elements)
 }
 
-/// What the content's `raw` has under one of these names, for the provider as it is.
+/// The member of the content's `raw` with one of these names, passed to the provider as it is.
 pub fn raw_member(message: &ProviderMessage<'_>, names: &[&str]) -> Option<Value> {
     let raw = all(message).into_iter().find(|element| NodeType::of(element) == Some(NodeType::Raw))?;
     let found = names.iter().find_map(|name| raw.get(name))?;
-    // A text that is JSON is meant as what it says.
+    // A text that is JSON is parsed.
     let parsed = found.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
     Some(parsed.filter(|it| it.is_object() || it.is_array()).unwrap_or_else(|| found.clone()))
 }
 
-/// Of each element its type and its words, without any markup.
+/// The type and the words of each element, without any markup.
 pub fn blocks(message: &ProviderMessage<'_>) -> Vec<(String, String)> {
     let words = |element: &Value| match Node::read(element) {
         Some(Node::Text { content, .. } | Node::Quote { content }) => content.plain(),
@@ -61,7 +61,7 @@ pub fn slack_text(message: &ProviderMessage<'_>) -> String {
     read(message).into_iter().filter_map(words).collect::<Vec<_>>().join("\n\n")
 }
 
-/// A body of the definition's stands for the words of all elements.
+/// A body in the definition replaces the words of all elements.
 fn all(message: &ProviderMessage<'_>) -> Vec<Value> {
     let stored = message.content.and_then(|content| serde_json::from_str::<Vec<Value>>(content).ok());
     let overriding = message.overridden_text(&["body", "text"]);

@@ -1,4 +1,4 @@
-//! What all providers of e-mail are told, before each of them says it in its own way.
+//! What all providers of e-mail get, before each form writes it in its own way.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -9,26 +9,26 @@ use super::message::ProviderMessage;
 use crate::model::mailbox::Mailbox;
 use crate::render::email::document::{self, Frame};
 
-/// The sender where none is given. There is no such mailbox: the domain is set aside for examples.
+/// The default sender. There is no such mailbox: the domain is reserved for examples.
 pub const DEFAULT_SENDER: &str = "no-reply@example.com";
 
-/// What is said of a file whose type is not known.
+/// The type of a file whose type is unknown.
 const BYTES: &str = "application/octet-stream";
 
 /// A file that goes with an e-mail: Courier's `{filename, contentType, data}`, or Nodemailer's `{filename, content,
 /// encoding, cid}`.
 pub struct Attachment {
     pub filename: String,
-    /// As it was given, which may be not at all.
+    /// As it was given, maybe empty.
     pub content_type: String,
     /// In base64, without line breaks.
     pub data: String,
-    /// By what the HTML shows it.
+    /// The id by which the HTML shows it.
     pub content_id: Option<String>,
 }
 
 impl Attachment {
-    /// Its type, or what stands for one that is not known.
+    /// Its type, or the default for an unknown one.
     pub fn content_type(&self) -> &str {
         if self.content_type.is_empty() { BYTES } else { &self.content_type }
     }
@@ -50,7 +50,7 @@ pub struct Email {
 }
 
 impl Email {
-    /// Why no provider can be given it.
+    /// Why it cannot be sent to any provider.
     pub fn problem(&self) -> Option<String> {
         let mailboxes = [&self.to, &self.cc, &self.bcc, &self.reply_to].into_iter().flatten();
         let address = [&self.from].into_iter().chain(mailboxes).find_map(Mailbox::problem);
@@ -66,7 +66,7 @@ impl Email {
         self.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect()
     }
 
-    /// What stands for a request that cannot be made.
+    /// Stands in place of a request that cannot be made.
     pub fn unmade(&self, error: &str) -> Value {
         let to: Vec<String> = self.to.iter().map(|mailbox| clean(&mailbox.email)).collect();
         json!({ "from": clean(&self.from.email), "to": to, "error": error })
@@ -78,8 +78,8 @@ impl Email {
     }
 }
 
-/// The e-mail, with `channels.email.override` in it. `own` is looked at first: the body of providers that take the
-/// message in these words.
+/// The e-mail, with `channels.email.override` applied. `own` takes precedence: the body of providers that have the same
+/// members.
 pub fn read(message: &ProviderMessage<'_>, own: Option<&Value>) -> Email {
     read_with(message, own, true)
 }
@@ -129,7 +129,7 @@ pub fn read_with(message: &ProviderMessage<'_>, own: Option<&Value>, with_html: 
     }
 }
 
-/// What a profile has may have a name beside the address.
+/// In a profile a name may stand beside the address.
 fn recipient(address: &str) -> Mailbox {
     Mailbox::alone(address).unwrap_or_else(|| Mailbox::new(None, address))
 }
@@ -165,7 +165,7 @@ fn attachment(given: &Value, number: usize) -> Result<Attachment, String> {
 fn decoded(text: &str, encoding: &str) -> Result<Vec<u8>, String> {
     match encoding.to_ascii_lowercase().as_str() {
         "base64" => {
-            // Some encoders break their lines.
+            // Some encoders break lines.
             let text: String = text.split_ascii_whitespace().collect();
             BASE64_STANDARD.decode(text).map_err(|error| format!("is no base64: {error}"))
         }

@@ -6,7 +6,7 @@ use super::http;
 use super::message::ProviderMessage;
 use super::push;
 
-/// What an override may say of a message beside its `body`, as Courier's page shows it.
+/// Members of an override beside its `body`, as Courier's page shows them.
 const MEMBERS: [&str; 13] = [
     "_contentAvailable",
     "badge",
@@ -36,7 +36,7 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     if let Some(image) = &push.image {
         body["richContent"] = json!({ "image": image });
     }
-    // A null says something here: no sound.
+    // Null has a meaning here: no sound.
     for name in MEMBERS {
         if let Some(value) = message.override_.and_then(|it| it.get(name)) {
             body[name] = value.clone();

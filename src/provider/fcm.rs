@@ -6,7 +6,7 @@ use super::message::ProviderMessage;
 use super::push;
 use crate::json::merge;
 
-/// What an override may say of a message beside its `body`, as Courier's page shows it.
+/// Members of an override beside its `body`, as Courier's page shows them.
 const MEMBERS: [&str; 5] = ["android", "apns", "fcm_options", "notification", "webpush"];
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {

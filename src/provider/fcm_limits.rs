@@ -1,4 +1,4 @@
-//! What FCM answers to a message that it does not take.
+//! FCM's answers to messages that it refuses.
 
 use serde_json::Value;
 
@@ -7,17 +7,17 @@ use super::{documented, email};
 
 /// Bytes of a push message.
 pub const BYTES: usize = 4096;
-/// Keys that FCM has for itself.
+/// Keys that FCM reserves.
 const RESERVED: [&str; 3] = ["from", "notification", "message_type"];
 const RESERVED_STARTS: [&str; 2] = ["google.", "gcm."];
-/// Where images have their addresses, and how the library that sends to it calls them.
+/// Where the addresses of images are, and their names in the library that sends to FCM.
 const IMAGES: [(&str, &str); 3] = [
     ("/notification/image", "notification.imageUrl"),
     ("/android/notification/image", "android.notification.imageUrl"),
     ("/apns/fcm_options/image", "apns.fcmOptions.imageUrl"),
 ];
 
-/// Whether data hold what could be a reserved key.
+/// Whether data may contain a reserved key.
 pub fn may_be_reserved(data: &str) -> bool {
     RESERVED.iter().chain(&RESERVED_STARTS).any(|key| data.contains(key))
 }
@@ -48,7 +48,7 @@ pub fn fcm(message: &Value) -> Option<String> {
     if let Some(refusal) = documented::fcm_refusal(message) {
         return Some(refusal);
     }
-    // The token is no part of the payload.
+    // The token is not a part of the payload.
     let token = message["token"].as_str().map_or(0, str::len);
     (message.to_string().len().saturating_sub(token) > BYTES)
         .then(|| format!("INVALID_ARGUMENT: Message is too big; the maximum is {BYTES} bytes"))

@@ -1,4 +1,4 @@
-//! The table of forms: how each is written, where an override goes, and what is known of it.
+//! The table of forms: how each is written, where an override goes, and what is documented about it.
 
 use serde_json::{Map, Value};
 
@@ -17,30 +17,30 @@ pub struct About {
     pub request: &'static str,
     /// What is refused as the provider refuses it.
     pub limits: &'static str,
-    /// What has checked the form.
+    /// What the form was validated with.
     pub validator: &'static str,
 }
 
 type Write = fn(&ProviderMessage<'_>) -> Value;
 type WriteEmail = fn(&ProviderMessage<'_>, &Email) -> Value;
 
-/// Where members of an override's `body` are laid over a request, as Courier's documentation of provider overrides has
-/// it.
+/// Where members of an override's `body` are laid over a request, following Courier's documentation of provider
+/// overrides.
 enum BodyTarget {
     Request,
     /// Below a member of the request.
     Member(&'static str),
     /// Below a member, unless the override names the member itself.
     MemberUnlessNamed(&'static str),
-    /// Over the request, spelled as this writes them.
+    /// Over the request, with the names that this function gives them.
     Fields(fn(&Map<String, Value>) -> Value),
-    /// Over the body of a request as it goes over HTTP, and so are headers.
+    /// Over the body of a request in HTTP form, and so are headers.
     Http,
-    /// The same, as this lays it over the body.
+    /// The same, as this function lays it over the body.
     HttpBy(fn(&mut Value, &Value)),
-    /// The same, as this lays it over the request, since some members are headers.
+    /// The same, as this function lays it over the request, since some members are headers.
     HttpWhole(fn(&mut Value, &Map<String, Value>)),
-    /// The form has read them: they are about the message, and not about the text that comes of it.
+    /// The form has read them: they are about the message, and not about its text.
     Read,
 }
 
@@ -84,7 +84,7 @@ fn form(form: RequestForm) -> Form {
     }
 }
 
-/// Of which channel a message is decides about the common form.
+/// The channel of a message decides about the common form.
 fn form_of(message: &ProviderMessage<'_>) -> Form {
     match (message.provider.row().form, message.channel) {
         (RequestForm::Common, Channel::Email) => Form::Email(other::email, BodyTarget::Request),
@@ -92,8 +92,8 @@ fn form_of(message: &ProviderMessage<'_>) -> Form {
     }
 }
 
-/// The request that the provider would have been given. Members of the override's `body` win over it. Of one that cannot
-/// be made there is an `error`.
+/// The request that the provider would have been sent. Members of the override's `body` take precedence. A request that
+/// cannot be made has an `error`.
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let (mut request, target) = match form_of(message) {
         Form::Plain(write, target) => (write(message), target),
@@ -112,8 +112,8 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     request
 }
 
-/// Lays the `payload` of a content's `raw` over a request, as an override's `body` is. That of a webhook is its body, or has
-/// it.
+/// Lays the `payload` of a content's `raw` over a request, like an override's `body`. For a webhook it is the body, or
+/// contains it.
 fn lay_payload(request: &mut Value, payload: Value, target: &BodyTarget) {
     let is_request = ["body", "headers", "method", "url"].iter().any(|name| payload.get(name).is_some());
     match (target, payload) {
@@ -128,7 +128,7 @@ fn lay_payload(request: &mut Value, payload: Value, target: &BodyTarget) {
     }
 }
 
-/// Why a provider of e-mail can be given nothing. A push address that stands for an e-mail's is not looked at.
+/// Why nothing can be sent to a provider of e-mail. A push address in place of an e-mail address is not checked.
 pub fn unmade(message: &ProviderMessage<'_>) -> Option<String> {
     match form_of(message) {
         Form::Plain(..) => None,
@@ -141,7 +141,7 @@ pub fn unmade(message: &ProviderMessage<'_>) -> Option<String> {
     }
 }
 
-/// An e-mail in the words in which its provider is told it.
+/// An e-mail in the form of its provider.
 pub fn email(message: &ProviderMessage<'_>) -> Email {
     match form_of(message) {
         Form::Plain(..) => email::read(message, None),

@@ -1,5 +1,5 @@
-//! A request as it goes over HTTP: `{method, url, headers, body}`. A body of fields is an object of them, and a field that
-//! is repeated a list.
+//! A request in HTTP form: `{method, url, headers, body}`. A body of form fields is an object; a repeated field is a
+//! list.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use super::message::ProviderMessage;
 pub const JSON: &str = "application/json";
 pub const FIELDS: &str = "application/x-www-form-urlencoded";
 
-/// What stands for a key that an override does not give.
+/// The placeholder for a key that an override does not give.
 pub const KEY: &str = "API_KEY";
 
-/// What a segment of a path may hold as it is.
+/// The characters that a path segment may hold unescaped.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 pub fn post(url: &str, content_type: &str, headers: &[(&str, &str)], body: Value) -> Value {
@@ -26,7 +26,7 @@ pub fn post(url: &str, content_type: &str, headers: &[(&str, &str)], body: Value
     json!({ "method": "POST", "url": url, "headers": all, "body": body })
 }
 
-/// The key that a request is made with, or what stands for it.
+/// The key of a request, or its placeholder.
 pub fn key<'a>(message: &ProviderMessage<'a>, names: &[&str]) -> &'a str {
     message.config(names).unwrap_or(KEY)
 }
@@ -44,7 +44,7 @@ pub fn bearer(token: &str) -> String {
     format!("Bearer {token}")
 }
 
-/// Lays headers over others. Of two whose names differ in their case the later one counts.
+/// Lays headers over others. If two names differ only in case, the later one counts.
 pub fn add_headers(headers: &mut Value, more: &Map<String, Value>) {
     let known = headers.as_object().into_iter().flatten();
     let all = known.chain(more).filter(|(_, value)| value.is_string());
@@ -54,7 +54,7 @@ pub fn add_headers(headers: &mut Value, more: &Map<String, Value>) {
     *headers = Value::Object(all);
 }
 
-/// Whether a text is an address of the web: a scheme and a host.
+/// Whether a text is a web address: a scheme and a host.
 pub fn is_url(text: &str) -> bool {
     let rest = ["https://", "http://"]
         .iter()

@@ -1,5 +1,5 @@
-//! What providers would answer instead of taking a message: what cannot be made at all, and their own limits, with their own
-//! codes and words.
+//! What providers would answer instead of accepting a message: requests that cannot be made at all, and their own
+//! limits, with their own codes and words.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -29,9 +29,9 @@ const TWILIO_CHARS: usize = 1600;
 /// An id as long as those that messages get.
 const MESSAGE_ID: &str = "1-00000000-000000000000000000000000";
 
-/// What providers say to a job's messages. What is the same for all of them is worked out once.
+/// The providers' checks for a job's messages. What is the same for all messages is prepared once.
 pub struct ProviderChecks {
-    /// By the places of their providers.
+    /// By the places of their providers in the table.
     checks: Vec<OnceLock<JobCheck>>,
     /// The headers that all e-mails have from their template.
     headers: Option<Value>,
@@ -45,11 +45,11 @@ pub struct Overriding<'a> {
     pub headers: Option<&'a Value>,
 }
 
-/// What a definition's overrides make of every message to one provider.
+/// What a definition's overrides do to every message to one provider.
 #[derive(Clone, Default)]
 struct JobCheck {
     overriding: Option<Value>,
-    /// Whether other recipients are named than the user.
+    /// Whether other recipients than the user are named.
     names_recipients: bool,
     problem: Option<String>,
 }
@@ -89,7 +89,7 @@ impl ProviderChecks {
         mailbox::problem_of_recipient(address)
     }
 
-    /// What the provider would make of it. `data` writes what the message was made of.
+    /// The provider's verdict. `data` writes the message's data.
     pub fn judge(
         &self,
         overriding: Overriding<'_>,
@@ -119,7 +119,7 @@ impl ProviderChecks {
                 _ => ProviderVerdict::Taken,
             };
         }
-        // Nothing else of its request is looked at, and to make it takes as long as the message does.
+        // Nothing else of the request is checked, and making it takes as long as making the message.
         if check.overriding.is_none()
             && rendered.subject.is_none_or(str::is_empty)
             && let Some(refusal) = without_subject(form)
@@ -130,7 +130,7 @@ impl ProviderChecks {
         let mut message = sample(rendered, check.overriding.as_ref());
         message.data = data.as_ref();
         if rendered.channel == Channel::Email {
-            // No limit is about the HTML.
+            // No limit concerns the HTML.
             message.content = None;
         }
         let request = forms::request(&message);
@@ -141,11 +141,12 @@ impl ProviderChecks {
     }
 }
 
-/// What is said to an e-mail without a subject, or with an empty one. SendGrid: "Validation Error(s) when Sending Emails" of
-/// its support pages. Resend: `missing_required_field` among the errors of its documentation. SparkPost: code 1400, as its
-/// transmissions name a field that is missing (SparkPost/nodemailer-sparkpost-transport, issue 10; that an empty one is
-/// refused: brentkearney/workshops, issue 19). Mailgun and Postmark take such an e-mail ("Different behaviors of email APIs",
-/// jpmckinney/multi_mail), Mandrill does (mautic/mautic, issue 2264), and of Amazon SES and Mailjet nothing else is known.
+/// The answer to an e-mail with a missing or empty subject. SendGrid: "Validation Error(s) when Sending Emails" of its
+/// support pages. Resend: `missing_required_field` among the errors of its documentation. SparkPost: code 1400, in the
+/// form of its transmissions for a missing field (SparkPost/nodemailer-sparkpost-transport, issue 10; that an empty one
+/// is refused: brentkearney/workshops, issue 19). Mailgun and Postmark accept such an e-mail ("Different behaviors of
+/// email APIs", jpmckinney/multi_mail), and so does Mandrill (mautic/mautic, issue 2264). Of Amazon SES and Mailjet
+/// nothing else is known.
 fn without_subject(form: RequestForm) -> Option<&'static str> {
     Some(match form {
         RequestForm::Sendgrid => {
@@ -158,17 +159,17 @@ fn without_subject(form: RequestForm) -> Option<&'static str> {
     })
 }
 
-/// What a provider makes of a message.
+/// A provider's verdict on a message.
 #[derive(Debug)]
 pub enum ProviderVerdict {
     Taken,
-    /// It is taken, and not much more of it would be. In words for the log.
+    /// It is accepted, but is near a limit. In words for the log.
     Near(String),
     /// In the provider's own words.
     Refused(String),
 }
 
-/// Whether a request that is taken is near a limit.
+/// Whether an accepted request is near a limit.
 fn nearly(form: RequestForm, provider: Provider, request: &Value) -> ProviderVerdict {
     let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     match form {
@@ -193,7 +194,7 @@ fn nearly(form: RequestForm, provider: Provider, request: &Value) -> ProviderVer
     }
 }
 
-/// What counts as near: more than nine tenths.
+/// More than nine tenths count as near.
 fn is_near(found: usize, limit: usize) -> bool {
     found * 10 > limit * 9
 }
@@ -257,12 +258,12 @@ fn is_limited(form: RequestForm) -> bool {
         || matches!(form, Messagebird | Plivo | Telnyx | Vonage | Sns)
 }
 
-/// Whether the data is a part of what has a length.
+/// Whether the data counts towards a limit of length.
 fn is_push(form: RequestForm) -> bool {
     matches!(form, RequestForm::Fcm | RequestForm::Apns | RequestForm::Expo)
 }
 
-/// Whether it may hold images or a card of the author's, which are looked at however short it is.
+/// Whether it may contain images or a card of the author's, which are checked whatever the length.
 fn has_addresses(form: RequestForm, it: &Delivery<'_>) -> bool {
     let has = |what: &str| it.content.is_some_and(|content| content.contains(what));
     match form {
@@ -272,8 +273,8 @@ fn has_addresses(form: RequestForm, it: &Delivery<'_>) -> bool {
     }
 }
 
-/// Whether there is no need to look at the request. It is not made for most messages, which are far from every limit. An
-/// escape takes six bytes for one, and what stands around the texts less than 1,000.
+/// Whether the request need not be made: most messages are far from every limit. An escape takes at most six bytes for
+/// one, and everything around the texts less than 1,000.
 fn is_surely_taken(form: RequestForm, it: &Delivery<'_>, bytes: usize, data: &str) -> bool {
     // As they stand in JSON.
     const ACTION: &str = "\"action\"";
@@ -297,7 +298,7 @@ fn is_surely_taken(form: RequestForm, it: &Delivery<'_>, bytes: usize, data: &st
         | RequestForm::Telnyx
         | RequestForm::Vonage
         | RequestForm::Sns => it.channel != Channel::Sms || sms(form, it.address, it.body).is_none(),
-        // Blocks of the author's own have limits of their own.
+        // Blocks that the author wrote have limits of their own.
         RequestForm::Slack => {
             let has_own = || it.content.is_some_and(|content| content.starts_with('{')) || has(IMAGE);
             let is_short = 6 * bytes < slack_limits::BUTTON_CHARS * 8;
@@ -310,7 +311,7 @@ fn is_surely_taken(form: RequestForm, it: &Delivery<'_>, bytes: usize, data: &st
     }
 }
 
-/// What the provider would answer to a request, if it would not take it.
+/// The provider's answer to a request that it would refuse.
 fn answer(form: RequestForm, channel: Channel, request: &Value) -> Option<String> {
     let of_body = |name: &str| match &request["body"][name] {
         Value::Array(values) => values.first().and_then(Value::as_str).unwrap_or_default(),
@@ -331,7 +332,7 @@ fn answer(form: RequestForm, channel: Channel, request: &Value) -> Option<String
             })
         }),
         RequestForm::Expo => {
-            // The token is no part of the payload.
+            // The token is not a part of the payload.
             let bytes = request["body"].to_string().len().saturating_sub(of_body("to").len());
             (bytes > PUSH_BYTES).then(|| {
                 format!(
@@ -353,7 +354,7 @@ fn answer(form: RequestForm, channel: Channel, request: &Value) -> Option<String
     }
 }
 
-/// What is said of a subject that is missing, unless one of these members stands there.
+/// The answer about a missing subject, unless one of these members is there.
 fn unless_said(form: RequestForm, it: &Value, names: &[&str]) -> Option<String> {
     let is_said = |name: &&str| !matches!(it.get(*name), None | Some(Value::Null)) && it[*name] != "";
     let refusal = without_subject(form).filter(|_| !names.iter().any(is_said));
@@ -401,7 +402,7 @@ fn twilio(to: &str, body: &str) -> Option<String> {
         .then(|| "21617: The concatenated message body exceeds the 1600 character limit.".to_owned())
 }
 
-/// What the other providers of SMS say to a number that is none, and to a text that is empty or too long.
+/// The answers of the other SMS providers to an invalid number, and to a text that is empty or too long.
 fn sms(form: RequestForm, to: &str, text: &str) -> Option<String> {
     let to = email::clean(to);
     if !is_number(&to) {
@@ -428,7 +429,7 @@ fn sms(form: RequestForm, to: &str, text: &str) -> Option<String> {
     empty.or_else(|| sms_limits::too_long(form, text))
 }
 
-/// Twilio takes numbers with signs between the digits, and addresses of other networks behind their names.
+/// Twilio accepts numbers with signs between the digits, and addresses of other networks behind their names.
 fn is_number(text: &str) -> bool {
     let text = text.split_once(':').filter(|(network, _)| !network.contains('+')).map_or(text, |(_, rest)| rest);
     let digits = text.strip_prefix('+').unwrap_or(text);

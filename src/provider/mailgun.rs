@@ -1,4 +1,4 @@
-//! Mailgun: `POST /v3/{domain}/messages`, with the fields of a form of several parts.
+//! Mailgun: `POST /v3/{domain}/messages`, as a multipart form.
 
 use serde_json::{Map, Value, json};
 
@@ -44,7 +44,7 @@ pub fn request(message: &ProviderMessage<'_>, email: &Email) -> Value {
     http::post(&url, "multipart/form-data", &[("Authorization", &authorization)], Value::Object(body))
 }
 
-/// A part of the form. Mailgun shows an inline one by its name, so that this is its id.
+/// A part of the form. Mailgun shows an inline file by its name, so the name is its id.
 fn file(it: &Attachment) -> Value {
     let name = it.content_id.as_ref().unwrap_or(&it.filename);
     json!({ "filename": name, "contentType": it.content_type(), "data": it.data })

@@ -59,7 +59,7 @@ fn file(it: &Attachment) -> Value {
     file
 }
 
-/// An override is about the message, unless it names the messages.
+/// An override is about the message, unless it names `Messages`.
 pub fn lay_over(body: &mut Value, over: &Value) {
     match over.get("Messages") {
         Some(_) => merge(body, over),

@@ -1,4 +1,4 @@
-//! What every form of request is written from.
+//! The input of every form of request.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,8 @@ pub struct ProviderMessage<'a> {
     pub subject: Option<&'a str>,
     /// As plain text.
     pub body: &'a str,
-    /// Beyond the plain text: an e-mail's HTML without its frame, elsewhere the rendered elements as a JSON array.
+    /// In addition to the plain text: an e-mail's HTML without its frame, for other channels the rendered elements as a
+    /// JSON array.
     pub content: Option<&'a str>,
     /// A brand as it is stored: `{name, settings}`.
     pub brand: Option<&'a Value>,
@@ -37,7 +38,7 @@ pub struct ProviderMessage<'a> {
 }
 
 impl<'a> ProviderMessage<'a> {
-    /// One that says nothing yet: to try out what a form makes of it.
+    /// An empty message, to try what a form makes of it.
     pub fn blank(provider: Provider, channel: Channel, address: &'a str) -> Self {
         ProviderMessage {
             message_id: "",
@@ -58,7 +59,7 @@ impl<'a> ProviderMessage<'a> {
         }
     }
 
-    /// A member of what the definition overrides.
+    /// A member of the definition's override.
     pub fn overridden(&self, names: &[&str]) -> Option<&'a Value> {
         names.iter().find_map(|name| self.override_?.get(name)).filter(|value| !value.is_null())
     }
@@ -67,7 +68,7 @@ impl<'a> ProviderMessage<'a> {
         self.overridden(names)?.as_str()
     }
 
-    /// A text of the `config` that the definition overrides.
+    /// A text in the `config` of the definition's override.
     pub fn config(&self, names: &[&str]) -> Option<&'a str> {
         let config = self.override_?.get("config")?;
         names.iter().find_map(|name| config.get(name)?.as_str()).filter(|text| !text.is_empty())
@@ -78,17 +79,17 @@ impl<'a> ProviderMessage<'a> {
         self.profile?.pointer(pointer)?.as_str()
     }
 
-    /// Subject or title, as the definition has it.
+    /// Subject or title, as the definition sets it.
     pub fn title(&self) -> Option<&'a str> {
         self.overridden_text(&["title", "subject"]).or(self.subject).filter(|title| !title.is_empty())
     }
 
-    /// The body, as the definition has it.
+    /// The body, as the definition sets it.
     pub fn text(&self) -> &'a str {
         self.overridden_text(&["body", "text"]).unwrap_or(self.body)
     }
 
-    /// The data that the provider is given, with those of the definition over it.
+    /// The data for the provider, with the definition's data merged over it.
     pub fn data(&self) -> Option<Value> {
         let over = self.overridden(&["data"]).filter(|it| it.is_object());
         let mut data = self.data.or(over)?.clone();
@@ -102,7 +103,7 @@ impl<'a> ProviderMessage<'a> {
         tags.into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
-    /// The same for providers whose tags have a name and a value, of letters, digits, `_` and `-`.
+    /// The same for providers whose tags have a name and a value, made up of letters, digits, `_` and `-`.
     pub fn named_tags(&self, name: &str, value: &str) -> Value {
         let plain = |tag: &str| -> String {
             tag.chars().map(|c| if c.is_ascii_alphanumeric() || "_-".contains(c) { c } else { '_' }).take(256).collect()

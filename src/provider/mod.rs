@@ -1,6 +1,6 @@
-//! What a provider would have been given: the request that Courier would make for a message, without making it.
+//! What a provider would have been sent: the request that Courier would make for a message. It is not sent.
 //!
-//! A provider's own module knows its form; what the definition overrides is laid over it here.
+//! A provider's own module knows its form; the definition's overrides are applied here.
 
 mod airship;
 mod apns;
@@ -54,7 +54,7 @@ pub use limits::{Overriding, ProviderChecks, ProviderVerdict};
 pub use message::ProviderMessage;
 pub use overrides::{over_headers, overrides};
 
-/// Whether a provider passes on what a message was made of, or has to look at it.
+/// Whether a provider passes on the data that a message was made from, or has to look at it.
 pub fn passes_data_on(provider: Provider) -> bool {
     let is_of_channel = |channel| provider.serves(channel);
     let form = provider.row().form;
@@ -63,7 +63,7 @@ pub fn passes_data_on(provider: Provider) -> bool {
         || form == RequestForm::Common && is_of_channel(Channel::DirectMessage)
 }
 
-/// What the author said in a message that the form of its provider cannot say, in words for the log.
+/// What the author wrote that the provider's form cannot express, in words for the log.
 pub fn lost(it: Delivery<'_>) -> Option<String> {
     let message = ProviderMessage {
         content: it.content,
@@ -77,9 +77,9 @@ pub fn lost(it: Delivery<'_>) -> Option<String> {
 pub struct Output {
     pub subject: String,
     pub body: String,
-    /// An e-mail's; other channels have none.
+    /// The HTML of an e-mail; other channels have none.
     pub html: String,
-    /// Of each element its type and its words, without any markup.
+    /// The type and the words of each element, without any markup.
     pub blocks: Vec<(String, String)>,
 }
 
@@ -93,7 +93,7 @@ pub fn output(message: &ProviderMessage<'_>) -> Output {
     Output { subject, body: message.text().to_owned(), html: String::new(), blocks }
 }
 
-/// The complete HTML of an e-mail, as its provider would have been given it; other channels have none.
+/// The complete HTML of an e-mail, as its provider would have been sent it; other channels have none.
 pub fn html(message: &ProviderMessage<'_>) -> Option<String> {
     (message.channel == Channel::Email).then(|| email::read(message, None).html)
 }
@@ -103,7 +103,7 @@ pub fn email(message: &ProviderMessage<'_>, with_html: bool) -> Email {
     email::read_with(message, None, with_html)
 }
 
-/// An e-mail as it would go over the wire, or why it cannot.
+/// An e-mail as it would be sent over SMTP, or why it cannot.
 pub fn raw_email(message: &ProviderMessage<'_>) -> Result<Vec<u8>, String> {
     smtp::mail(message, &email::read(message, None)).map(|mail| mail.formatted())
 }
@@ -115,7 +115,7 @@ pub struct Mail {
     pub data: String,
 }
 
-/// An e-mail as it goes over the wire, whoever was to carry it, or why it cannot.
+/// An e-mail as it is sent over SMTP, for any provider, or why it cannot.
 pub fn mail(message: &ProviderMessage<'_>) -> Result<Mail, String> {
     if let Some(error) = forms::unmade(message) {
         return Err(error);

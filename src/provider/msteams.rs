@@ -8,7 +8,7 @@ use crate::json::merge;
 use crate::model::content::TextRole;
 use crate::render::node::{self, Node, NodeText};
 
-/// What of a content's `raw` stands for the elements.
+/// The members of a content's `raw` that replace the elements.
 const OWN_CARD: [&str; 3] = ["card", "adaptiveCard", "attachments"];
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
@@ -58,9 +58,9 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     })
 }
 
-/// What the author said in the elements of a message that a card cannot say.
+/// What the author wrote that a card cannot express.
 pub fn lost(message: &ProviderMessage<'_>) -> Option<String> {
-    // Only Markdown and texts with marks of their own say more than words.
+    // Only Markdown, and texts with marks of their own, say more than plain words.
     let may_be_lost = |content: &str| content.contains("\"markdown\"") || content.contains("true");
     message.content.filter(|content| may_be_lost(content))?;
     if elements::raw_member(message, &OWN_CARD).is_some() {
@@ -101,7 +101,7 @@ fn item(element: Node) -> Value {
                 TextRole::H2 => text(&words, json!({ "size": "Large", "weight": "Bolder", "style": "heading" })),
                 TextRole::H3 => text(&words, json!({ "size": "Medium", "weight": "Bolder", "style": "heading" })),
                 TextRole::Subtext => text(&words, json!({ "size": "Small", "isSubtle": true })),
-                // Only runs of text know more than weights, and no Markdown.
+                // Only text runs have more than weights, and they have no Markdown.
                 TextRole::Text if italic || strikethrough || underline => {
                     let content = content.plain();
                     let mut run =

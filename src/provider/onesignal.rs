@@ -11,7 +11,7 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     let mut body = json!({
         "app_id": message.config(&["appId"]).unwrap_or("APP_ID"),
         "target_channel": "push",
-        // English is what all languages fall back to.
+        // English is the fallback for all languages.
         "contents": { "en": push.body },
     });
     let is_external = message.profile_text("/oneSignalExternalUserId") == Some(message.address);

@@ -1,4 +1,4 @@
-//! Providers whose own form is not written here: what they would be told, in words that are the same for all.
+//! Providers whose own form is not written here: a form that is the same for all of them.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::email::{self, Email};
 use super::message::ProviderMessage;
 use crate::model::channel::Channel;
 
-/// Of a provider of e-mail.
+/// For a provider of e-mail.
 pub fn email(message: &ProviderMessage<'_>, email: &Email) -> Value {
     let mut request = json!({
         "provider": message.provider.name(),
@@ -42,14 +42,14 @@ fn attachment(it: &email::Attachment) -> Value {
     attachment
 }
 
-/// What the profile says of the provider beside an address, such as who an Intercom message is from.
+/// The provider's part of the profile beside an address, such as the sender of an Intercom message.
 fn own_profile<'a>(message: &ProviderMessage<'a>) -> Option<&'a Value> {
     let provider = message.provider;
     let mut keys = provider.row().profile_keys.iter().copied().chain(provider.spellings());
     keys.find_map(|key| message.profile?.get(key).filter(|it| it.is_object()))
 }
 
-/// Of any other.
+/// For any other provider.
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let provider = message.provider.name();
     match message.channel {

@@ -1,4 +1,4 @@
-//! What a definition lays over the requests of a channel and a provider.
+//! The overrides of a definition for the requests of a channel and a provider.
 
 use serde_json::{Map, Value};
 
@@ -7,8 +7,8 @@ use crate::model::channel::Channel;
 use crate::model::options::MessageOptions;
 use crate::model::provider::Provider;
 
-/// What a definition overrides for a channel and a provider: members of `channels.<channel>.override`, over these those
-/// of `override.<provider>`, over these those of `providers.<provider>.override`.
+/// The override for a channel and a provider. From the lowest layer: `channels.<channel>.override`,
+/// `override.<provider>`, and `providers.<provider>.override`.
 pub fn overrides(options: &MessageOptions, channel: Channel, provider: Provider) -> Option<Value> {
     let of_channel = options.channels.get(channel.name()).and_then(|it| it.overriding.as_ref());
     let of_provider = options.options_of(provider).and_then(|it| it.overriding.as_ref());
@@ -19,7 +19,7 @@ pub fn overrides(options: &MessageOptions, channel: Channel, provider: Provider)
     merged.as_object().is_some_and(|it| !it.is_empty()).then_some(merged)
 }
 
-/// What is overridden, laid over the headers that an e-mail has from its template.
+/// An override, merged over the headers that an e-mail has from its template.
 pub fn over_headers(headers: Option<&Value>, channel: Channel, overriding: Option<Value>) -> Option<Value> {
     let Some(headers) = headers.filter(|_| channel == Channel::Email) else { return overriding };
     let mut merged = headers.clone();

@@ -12,7 +12,7 @@ const URL: &str = "https://events.pagerduty.com/v2/enqueue";
 const SUMMARY_CHARS: usize = 1024;
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
-    // The recipient's own goes before that of the integration.
+    // The recipient's own value takes precedence over that of the integration.
     let said = |member: &str, config: &[&str], default: &'static str| {
         let own = message.profile_text(&format!("/pagerduty/{member}")).filter(|text| !text.is_empty());
         Value::from(own.or_else(|| message.config(config)).unwrap_or(default))

@@ -1,4 +1,4 @@
-//! What all providers of push messages are told: the first link and the first image of a message stand for the rest.
+//! What all providers of push messages get. Of several links or images in a message, they get the first.
 
 use serde_json::{Map, Value};
 
@@ -40,7 +40,7 @@ pub fn read<'a>(message: &ProviderMessage<'a>) -> Push<'a> {
 }
 
 impl Push<'_> {
-    /// The data, and in it where a tap leads.
+    /// The data, with the target of a tap in it.
     pub fn data_with_action(&self) -> Map<String, Value> {
         let mut data = self.data.clone();
         self.click_action.iter().for_each(|href| drop(data.insert("clickAction".to_owned(), href.as_str().into())));

@@ -1,6 +1,6 @@
-//! Into how many parts a network cuts an SMS, by GSM 03.38 and 3GPP TS 23.040.
+//! The number of parts of an SMS, by GSM 03.38 and 3GPP TS 23.040.
 
-/// How the characters of an SMS are written.
+/// The encoding of an SMS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// 7 bits a character, if all are in the GSM alphabet.
@@ -10,7 +10,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// How Twilio calls it.
+    /// Twilio's name for it.
     pub fn name(self) -> &'static str {
         match self {
             Encoding::Gsm7 => "GSM-7",
@@ -18,7 +18,7 @@ impl Encoding {
         }
     }
 
-    /// Units in a message that is not cut, and in a part of one that is: its header takes the rest.
+    /// The most units in a single message, and in a part of a longer one, whose header takes some.
     fn limits(self) -> (usize, usize) {
         match self {
             Encoding::Gsm7 => (160, 153),
@@ -27,7 +27,7 @@ impl Encoding {
     }
 }
 
-/// What an SMS is billed as.
+/// How an SMS is billed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segments {
     /// 0 for an empty text.
@@ -48,7 +48,7 @@ fn septets(c: char) -> Option<usize> {
     }
 }
 
-/// Counts the parts of a text. No character is cut in two, so a part may be short of its last unit.
+/// Counts the parts of a text. A character is never split, so a part may lack its last unit.
 pub fn segments(text: &str) -> Segments {
     let encoding = if text.chars().all(|c| septets(c).is_some()) { Encoding::Gsm7 } else { Encoding::Ucs2 };
     let units = |c: char| match encoding {

@@ -1,4 +1,4 @@
-//! Amazon SES, version 2 of its API: `SendEmail`. The signature of the request is not made.
+//! Amazon SES, version 2 of its API: `SendEmail`. The request is not signed.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -61,7 +61,7 @@ fn attachment(it: &Attachment) -> Value {
     attachment
 }
 
-/// An override may have a message of its own, in the words of version 1: `{RawMessage: {Data}}`.
+/// An override may have a message of its own, in the form of version 1: `{RawMessage: {Data}}`.
 pub fn lay_over(body: &mut Value, over: &Value) {
     let mut over = over.clone();
     let raw = over.as_object_mut().and_then(|it| it.remove("RawMessage"));

@@ -7,7 +7,7 @@ use super::message::ProviderMessage;
 use crate::model::content::TextRole;
 use crate::render::node::{self, Node, NodeText};
 
-/// What Slack takes of a heading. What is longer has another form.
+/// The longest heading that Slack accepts. Longer ones are written in another form.
 const HEADER_CHARS: usize = 150;
 /// Buttons in a row.
 const ROW_BUTTONS: usize = 25;
@@ -36,7 +36,7 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     request
 }
 
-/// The blocks that the author wrote: a list, one, or an object that holds them.
+/// The blocks that the author wrote: a list, a single one, or an object that contains them.
 fn own_blocks(own: Value) -> Vec<Value> {
     match own {
         Value::Array(blocks) => blocks,
@@ -80,7 +80,7 @@ fn add(element: Node, blocks: &mut Vec<Value>) {
         Node::Image { src, alt_text, href } => {
             let words = if alt_text.is_empty() { "image" } else { &alt_text };
             blocks.push(json!({ "type": "image", "image_url": src, "alt_text": words }));
-            // Its pictures lead nowhere.
+            // Its images have no links.
             if let Some(href) = href {
                 let words = if alt_text.is_empty() { &href } else { &alt_text };
                 section(&format!("<{}|{}>", escape(&href).replace('|', "%7C"), node::literal_slack(words)), blocks);
@@ -120,7 +120,7 @@ fn mrkdwn(text: &str) -> Value {
     json!({ "type": "mrkdwn", "text": text })
 }
 
-/// Marks hold for a line.
+/// Marks apply to one line.
 fn marked(text: &str, marks: &[&str]) -> String {
     let before = marks.concat();
     let after: String = marks.iter().rev().copied().collect();
@@ -128,7 +128,7 @@ fn marked(text: &str, marks: &[&str]) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The three characters that Slack asks to have escaped; escaped, they mention no user and fake no link.
+/// The three characters that Slack requires to be escaped: escaped, they cannot mention a user or fake a link.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

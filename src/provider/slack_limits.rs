@@ -1,4 +1,4 @@
-//! What Slack answers to blocks that it does not take, by its reference of blocks, elements and texts.
+//! Slack's answers to blocks that it refuses, from its reference of blocks, elements and texts.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ const FIELD_CHARS: usize = 2000;
 const FIELDS: usize = 10;
 const ALT_TEXT_CHARS: usize = 2000;
 const ID_CHARS: usize = 255;
-/// Characters of the text that stands for the blocks.
+/// The most characters of the text in place of the blocks.
 const TEXT_CHARS: usize = 40_000;
 const HEADER_CHARS: usize = 150;
 /// Of a button, and of what stands in one row.
@@ -21,7 +21,7 @@ pub const BUTTON_CHARS: usize = 75;
 const ROW_ELEMENTS: usize = 25;
 const VALUE_CHARS: usize = 2000;
 const PLACEHOLDER_CHARS: usize = 150;
-/// What a question before an action may have, in characters.
+/// The most characters of the question before an action.
 const CONFIRM_CHARS: [(&str, usize); 4] = [("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)];
 /// Texts of an option, and its value.
 const OPTION_CHARS: usize = 75;
@@ -29,7 +29,7 @@ const OPTION_VALUE_CHARS: usize = 150;
 /// Options of each kind of element.
 const OPTIONS: [(&str, usize); 5] =
     [("static_select", 100), ("multi_static_select", 100), ("overflow", 5), ("checkboxes", 10), ("radio_buttons", 10)];
-/// Of what is written under an input, and above it.
+/// The most characters of the text under an input, and above it.
 const LABEL_CHARS: usize = 2000;
 const CONTEXT_ELEMENTS: usize = 10;
 
@@ -221,7 +221,7 @@ fn element<'b>(it: &'b Value, at: &str, is_context: bool, ids: &mut HashSet<&'b 
     Ok(())
 }
 
-/// What can be chosen from.
+/// The options to choose from.
 fn options(it: &Value, at: &str, kind: &str) -> Checked {
     let Some((_, most)) = OPTIONS.iter().find(|(of, _)| *of == kind) else { return Ok(()) };
     let all = it["options"].as_array().map_or(&[][..], Vec::as_slice);

@@ -1,11 +1,11 @@
-//! What all providers of SMS are told, and those of them that take little more.
+//! What all providers of SMS get, and the providers that need little more.
 
 use serde_json::{Value, json};
 
 use super::http;
 use super::message::ProviderMessage;
 
-/// The sender where none is given: the number that Twilio takes from test accounts.
+/// The default sender: the number that Twilio accepts from test accounts.
 pub const FROM: &str = "+15005550006";
 
 pub struct Sms<'a> {
@@ -22,7 +22,7 @@ pub fn read<'a>(message: &ProviderMessage<'a>) -> Sms<'a> {
     }
 }
 
-/// Vonage: `POST /sms/json`. A text beyond the GSM alphabet says so.
+/// Vonage: `POST /sms/json`. A text beyond the GSM alphabet is marked as such.
 pub fn vonage(message: &ProviderMessage<'_>) -> Value {
     let Sms { from, to, text } = read(message);
     let mut body = json!({ "from": from, "to": digits(to), "text": text });
@@ -62,7 +62,7 @@ pub fn telnyx(message: &ProviderMessage<'_>) -> Value {
     http::post(url, http::JSON, &[("Authorization", &authorization)], body)
 }
 
-/// Amazon SNS: the fields of `Publish`, for a number or for a device. The signature of the request is not made.
+/// Amazon SNS: the fields of `Publish`, for a number or for a device. The request is not signed.
 pub fn sns(message: &ProviderMessage<'_>) -> Value {
     use crate::model::channel::Channel;
     let text = message.text();

@@ -1,14 +1,14 @@
-//! How long a text providers of SMS take, besides Twilio.
+//! The longest texts that providers of SMS accept, besides Twilio.
 
 use super::segments::{Encoding, segments};
 use crate::model::provider::RequestForm;
 
-/// Shorter texts are taken by all.
+/// All of them accept shorter texts.
 const TAKEN_BY_ALL: usize = 600;
 
-/// Characters of a text in the GSM alphabet, and of any other. Plivo's are those of its FAQ and of its answer, Amazon's
-/// those of `Publish` in the reference of SNS, Vonage's those of "Concatenation and Encoding". MessageBird's, nine parts,
-/// are from no page that was found.
+/// The most characters of a text in the GSM alphabet, and of any other. Plivo's are from its FAQ and its answer,
+/// Amazon's from `Publish` in the reference of SNS, Vonage's from "Concatenation and Encoding". MessageBird's, nine
+/// parts, are from no page that was found.
 fn characters(form: RequestForm) -> Option<(usize, usize)> {
     match form {
         RequestForm::Messagebird => Some((1377, 603)),
@@ -19,10 +19,10 @@ fn characters(form: RequestForm) -> Option<(usize, usize)> {
     }
 }
 
-/// Parts into which Telnyx cuts one text, as its page on encoding has it.
+/// The most parts of a text at Telnyx, from its page on encoding.
 const TELNYX_PARTS: usize = 10;
 
-/// What a provider says to a text that is too long, with its own code.
+/// A provider's answer to a text that is too long, with its own code.
 pub fn too_long(form: RequestForm, text: &str) -> Option<String> {
     if text.len() <= TAKEN_BY_ALL {
         return None;

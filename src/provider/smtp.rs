@@ -1,4 +1,4 @@
-//! SMTP: the envelope, and the message as it would go over the wire.
+//! SMTP: the envelope, and the message as it would be sent.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use super::email::{self, Email, clean};
 use super::message::ProviderMessage;
 use crate::model::mailbox::Mailbox;
 
-/// The last second that has four digits for its year, which is as far as a `Date` can tell.
+/// The last second of a year with four digits, which is the limit of a `Date`.
 const LAST_EPOCH_SECONDS: i64 = 253_402_300_799;
 
 /// `{from, to, data}`.
@@ -30,7 +30,7 @@ pub fn request(message: &ProviderMessage<'_>, email: &Email) -> Value {
 }
 
 pub fn mail(message: &ProviderMessage<'_>, email: &Email) -> Result<Message, String> {
-    // No address of a message's own, and nothing that could not stand in a header.
+    // Not an address of a message's own, and only characters that may stand in a header.
     let id: String = message.message_id.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
     let seconds = message.created_at.seconds().clamp(0, LAST_EPOCH_SECONDS).unsigned_abs();
     let mut builder = Message::builder()
@@ -91,7 +91,7 @@ fn attachment(it: &email::Attachment) -> Result<SinglePart, String> {
     Ok(file.body(data, content_type))
 }
 
-/// A line that stands in none of the parts: it depends on every byte of them.
+/// A line that occurs in none of the parts: it depends on every byte of them.
 fn boundary(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     parts.iter().for_each(|part| hash.update(part.as_bytes()));

@@ -22,7 +22,7 @@ pub fn request(message: &ProviderMessage<'_>, email: &Email) -> Value {
     if !email.reply_to.is_empty() {
         content["reply_to"] = email::header(&email.reply_to).into();
     }
-    // Copies are further recipients, to whom the header names the first ones.
+    // Copies are further recipients, and their header names the first ones.
     let shown_to = email::header(&email.to);
     let to = email.to.iter().map(|mailbox| json!({ "address": one(mailbox) }));
     let copies = email.cc.iter().chain(&email.bcc).map(|mailbox| {

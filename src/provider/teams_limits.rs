@@ -1,4 +1,4 @@
-//! What Teams answers to cards that it does not take, by the schema of Adaptive Cards 1.5.
+//! Teams' answers to cards that it refuses, from the schema of Adaptive Cards 1.5.
 
 use serde_json::Value;
 
@@ -7,11 +7,11 @@ use super::email;
 /// Bytes of a message.
 pub const BYTES: usize = 28 * 1024;
 const ADAPTIVE: &str = "application/vnd.microsoft.card.adaptive";
-/// What stands in each other, at most: to look into it recurses.
+/// The most levels of elements inside one another: checking them recurses.
 const NESTING_LIMIT: usize = 40;
 
-/// What elements, actions and their parts must have. Types that are not here are looked at no further: Teams has more of
-/// them than the schema, and leaves out those that it does not know.
+/// What elements, actions and their parts must have. Other types are not checked: Teams has more of them than the
+/// schema, and leaves out unknown ones.
 const REQUIRED: [(&str, &[&str]); 17] = [
     ("TextBlock", &["text"]),
     ("TextRun", &["text"]),
@@ -33,7 +33,7 @@ const REQUIRED: [(&str, &[&str]); 17] = [
 ];
 /// Lists of elements and actions.
 const LISTS: [&str; 7] = ["body", "actions", "items", "columns", "images", "inlines", "rows"];
-/// Those whose entries need not say of which type they are.
+/// Lists whose entries need not name their type.
 const UNTYPED: [&str; 4] = ["columns", "images", "inlines", "rows"];
 
 /// What is wrong.
@@ -65,7 +65,7 @@ fn card(card: &Value) -> Checked {
     parts(card, "", 0)
 }
 
-/// The lists that stand in a card or an element.
+/// The lists in a card or an element.
 fn parts(it: &Value, at: &str, depth: usize) -> Checked {
     if depth > NESTING_LIMIT {
         return Ok(());
@@ -85,7 +85,7 @@ fn parts(it: &Value, at: &str, depth: usize) -> Checked {
 }
 
 fn element(it: &Value, at: &str, may_be_untyped: bool, depth: usize) -> Checked {
-    // A run of text may be its words.
+    // A text run may be just its words.
     if may_be_untyped && it.is_string() {
         return Ok(());
     }

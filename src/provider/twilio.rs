@@ -7,7 +7,7 @@ use super::sms::{self, Sms};
 
 pub fn request(message: &ProviderMessage<'_>) -> Value {
     let Sms { from, to, text: body } = sms::read(message);
-    // A messaging service picks the number.
+    // A messaging service chooses the number.
     let service = message.override_.and_then(|it| it.pointer("/config/messagingServiceSid")?.as_str());
     match service {
         Some(service) => json!({ "To": to, "MessagingServiceSid": service, "Body": body }),
@@ -15,7 +15,7 @@ pub fn request(message: &ProviderMessage<'_>) -> Value {
     }
 }
 
-/// Fields by the names that they have in Twilio's libraries and in its forms alike; a list is a field that is repeated.
+/// Fields under their names in Twilio's libraries or in its forms. A list is a repeated field.
 pub fn fields(members: &Map<String, Value>) -> Value {
     members.iter().map(|(name, value)| (capitalized(name), field(value))).collect::<Map<_, _>>().into()
 }

@@ -8,7 +8,7 @@ use super::elements;
 use super::http;
 use super::message::ProviderMessage;
 
-/// What a receiver learns of a user whose profile is `limited`.
+/// The parts of a `limited` profile that a receiver gets.
 const LIMITED: [&str; 4] = ["user_id", "email", "phone_number", "locale"];
 
 /// How a webhook may be called.
@@ -16,7 +16,7 @@ const METHODS: [&str; 2] = ["POST", "PUT"];
 
 /// `{method, url, headers, body}`.
 pub fn request(message: &ProviderMessage<'_>) -> Value {
-    // Of several profiles that name one, the address is of the same.
+    // If several profiles have one, the URL and the rest are from the same.
     let webhook = message.profile.and_then(|profile| profile.get("webhook"));
     let webhook = webhook.filter(|it| it.get("url").is_some_and(|url| url == message.address));
     let member = |name: &str| webhook.and_then(|it| it.get(name));
@@ -70,7 +70,7 @@ fn body(message: &ProviderMessage<'_>, expanded: bool) -> Value {
     body
 }
 
-/// The profile without what opens other doors: how webhooks are called, and the access to chats.
+/// The profile without its credentials: how webhooks are called, and the access to chats.
 fn profile(message: &ProviderMessage<'_>, expanded: bool) -> Map<String, Value> {
     let mut shown = message.profile.and_then(Value::as_object).cloned().unwrap_or_default();
     shown.retain(|name, _| expanded || LIMITED.contains(&name.as_str()));

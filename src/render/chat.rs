@@ -1,15 +1,16 @@
-//! Texts for chats. They are stored as the author wrote them, with a backslash before all of the data that could be markup,
-//! and put into a provider's own markup when they are read: the author's marks and mentions pass, those of data are text.
+//! Texts for chats. They are stored as the author wrote them, with a backslash before each character of the data that
+//! could be markup. When they are read they are converted into a provider's own markup: marks and mentions of the
+//! author apply, those of data stay text.
 
 use std::borrow::Cow;
 
-/// What is put behind a mark of the data, since Slack knows no escape for one: a space without width, at which no bold or
-/// italic text begins or ends.
+/// Follows a mark in data, since Slack has no escape for marks: a zero-width space, at which no bold or italic text
+/// begins or ends.
 pub const BREAK: char = '\u{200b}';
-/// What stands for a backtick of the data in code that it would end.
+/// Replaces a backtick of the data in code that it would end.
 pub const BACKTICK: char = '\u{2cb}';
 
-/// A character of the author's, or one of the data that is text, whatever it is.
+/// A character that the author wrote, or one of the data, which is text in any case.
 #[derive(Clone, Copy)]
 enum ChatChar {
     Author(char),
@@ -59,7 +60,7 @@ pub fn plain(source: &str) -> String {
     recalled(chars(source).into_iter().map(ChatChar::get).collect())
 }
 
-/// As Markdown for those who show it, such as Teams and Discord.
+/// As Markdown, for providers that display it, such as Teams and Discord.
 pub fn markdown(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     for c in chars(source) {
@@ -71,10 +72,10 @@ pub fn markdown(source: &str) -> String {
     out
 }
 
-/// Whom Discord calls when they are named, whoever names them.
+/// Names that mention many users on Discord, in any text.
 const CALLED: [&str; 2] = ["everyone", "here"];
 
-/// Data that call nobody: a space without width keeps `@everyone` and `@here` apart, also from what may follow the data.
+/// Data that mention no users: a zero-width space splits `@everyone` and `@here`, even if the rest follows the data.
 pub fn uncalled(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut copied = 0;
@@ -92,7 +93,7 @@ pub fn uncalled(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether data complete a call whose beginning stands before them, as in `@{{name}}`.
+/// Whether data complete a mention that begins before them, as in `@{{name}}`.
 pub fn completes_call(before: &str, data: &str) -> bool {
     let parts = |name: &'static str| (0..name.len()).filter_map(move |at| name.split_at_checked(at));
     let is_begun = |begun: &str| before.strip_suffix(begun).is_some_and(|before| before.ends_with('@'));
@@ -101,7 +102,7 @@ pub fn completes_call(before: &str, data: &str) -> bool {
     !data.is_empty() && CALLED.into_iter().flat_map(parts).any(is_completed)
 }
 
-/// An address that calls nobody, and leads where it did.
+/// An address that mentions no users, and leads to the same place.
 pub fn uncalled_address(address: &str) -> Cow<'_, str> {
     match uncalled(address) {
         Cow::Owned(uncalled) => Cow::Owned(uncalled.replace("@\u{200b}", "%40")),
@@ -109,10 +110,10 @@ pub fn uncalled_address(address: &str) -> Cow<'_, str> {
     }
 }
 
-/// What stands for the author's own calls while it is found out what else calls. Unicode keeps it out of texts.
+/// Stands for the author's own mentions while other mentions are searched for. Unicode keeps it out of texts.
 const AUTHORS_CALL: char = '\u{fdd6}';
 
-/// The author's words with their calls marked, for [`only_marked_call`].
+/// The author's words with their mentions marked, for [`only_marked_call`].
 pub fn with_marked_calls(words: &str) -> String {
     CALLED.into_iter().fold(without_marked_calls(words), |words, name| {
         words.replace(&format!("@{name}"), &format!("{AUTHORS_CALL}{name}"))
@@ -124,12 +125,12 @@ pub fn without_marked_calls(data: &str) -> String {
     data.replace(AUTHORS_CALL, "")
 }
 
-/// Words in which nothing calls but what is marked.
+/// Words in which only the marked mentions apply.
 pub fn only_marked_call(words: &str) -> String {
     uncalled(words).replace(AUTHORS_CALL, "@")
 }
 
-/// Words for those who show no calls, as they were before [`uncalled`].
+/// Words for providers without such mentions, as they were before [`uncalled`].
 pub fn recalled(words: String) -> String {
     if words.contains(BREAK) { words.replace("@\u{200b}", "@") } else { words }
 }
@@ -138,7 +139,7 @@ fn is_called(rest: &str, name: &str) -> bool {
     rest.strip_prefix(name).is_some_and(|behind| !behind.starts_with(char::is_alphanumeric))
 }
 
-/// Whether everybody is called.
+/// Whether a text mentions `@everyone` or `@here`.
 pub fn calls_everyone(text: &str) -> bool {
     text.match_indices('@').any(|(at, _)| {
         let rest = text.get(at + 1..).unwrap_or_default();
@@ -146,7 +147,7 @@ pub fn calls_everyone(text: &str) -> bool {
     })
 }
 
-/// The same where the author's words are no Markdown either.
+/// The same if the author's words are not Markdown either.
 pub fn literal(text: &str) -> String {
     let text = &*uncalled(text);
     let mut out = String::with_capacity(text.len());
@@ -165,7 +166,7 @@ pub fn slack(source: &str) -> String {
     let (mut out, mut at, mut is_code) = (String::with_capacity(source.len() + 16), 0, false);
     while let Some(c) = chars.get(at).copied() {
         match c {
-            // Code knows no marks but its end.
+            // Code has no marks except its end.
             ChatChar::Author('`') => {
                 let is_closed =
                     || chars.get(at + 1..).unwrap_or_default().iter().any(|it| matches!(it, ChatChar::Author('`')));
@@ -196,7 +197,7 @@ pub fn slack(source: &str) -> String {
     out
 }
 
-/// Data, or words in which there is no mark left, as text of Slack.
+/// Data, or words without marks, as text for Slack.
 pub fn slack_data(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let is_word = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| c.is_alphanumeric());
@@ -207,7 +208,7 @@ pub fn slack_data(text: &str) -> String {
     out
 }
 
-/// Between two letters a mark is none.
+/// Between two letters a mark has no effect.
 fn push_data(c: char, is_inside: bool, out: &mut String) {
     push_escaped(c, out);
     if matches!(c, '*' | '_' | '~') && !is_inside || c == '`' {
@@ -215,7 +216,7 @@ fn push_data(c: char, is_inside: bool, out: &mut String) {
     }
 }
 
-/// The three characters that Slack asks to have escaped; escaped, they mention no user and fake no link.
+/// The three characters that Slack requires to be escaped: escaped, they cannot mention a user or fake a link.
 pub fn push_escaped(c: char, out: &mut String) {
     match c {
         '&' => out.push_str("&amp;"),
@@ -236,11 +237,11 @@ fn is_entity(rest: &[ChatChar]) -> bool {
     ["&amp;", "&lt;", "&gt;"].iter().any(|entity| beginning.starts_with(entity))
 }
 
-/// Longest reference of Slack's that is looked for, in characters.
+/// The longest reference of Slack's that is searched for, in characters.
 const REFERENCE_CHARS: usize = 3_000;
 
-/// A mention or link of the author's, such as `<@U123>`, `<!here>` and `<https://example.com|words>`, with which the
-/// characters begin, and how many of them it is.
+/// A mention or link that the author wrote, such as `<@U123>`, `<!here>` or `<https://example.com|words>`, at the start
+/// of the characters, and its length in characters.
 fn reference(chars: &[ChatChar]) -> Option<(String, usize)> {
     let end = chars.iter().take(REFERENCE_CHARS).position(|c| matches!(c, ChatChar::Author('>' | '\n')))?;
     let inside = chars.get(1..end).filter(|_| matches!(chars.get(end), Some(ChatChar::Author('>'))))?;
@@ -266,11 +267,11 @@ fn reference(chars: &[ChatChar]) -> Option<(String, usize)> {
     Some((out, end + 1))
 }
 
-/// What stands for a reference while Markdown is read. Unicode keeps both characters out of texts.
+/// Stands for a reference while Markdown is parsed. Unicode keeps both characters out of texts.
 const OPEN: char = '\u{fdd2}';
 const CLOSE: char = '\u{fdd3}';
 
-/// Markdown with something in the place of the author's references, which are no Markdown, and these.
+/// Markdown with placeholders for the author's references, which are not Markdown, and the references.
 pub fn without_references(source: &str) -> (String, Vec<String>) {
     let chars = chars_of_markdown(source);
     let (mut out, mut found, mut at) = (String::with_capacity(source.len()), Vec::new(), 0);
@@ -294,7 +295,7 @@ pub fn without_references(source: &str) -> (String, Vec<String>) {
     (out, found)
 }
 
-/// In Markdown a backslash is one where no mark follows.
+/// In Markdown a backslash stands for itself if no mark follows.
 fn chars_of_markdown(source: &str) -> Vec<ChatChar> {
     let (mut found, mut rest) = (Vec::with_capacity(source.len()), source.chars().peekable());
     while let Some(c) = rest.next() {
@@ -306,12 +307,12 @@ fn chars_of_markdown(source: &str) -> Vec<ChatChar> {
     found
 }
 
-/// Words of Slack's with the references in their places again.
+/// Words for Slack with the references back in their places.
 pub fn with_references(words: &str, references: &[String]) -> String {
     joined(words, references, slack_data)
 }
 
-/// The same of code, in which only its end is a mark.
+/// The same for code, in which only its end is a mark.
 pub fn slack_code(words: &str, references: &[String]) -> String {
     joined(words, references, |words| slack_escaped(words).replace('`', &BACKTICK.to_string()))
 }

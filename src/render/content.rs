@@ -1,4 +1,4 @@
-//! Content, compiled: for every channel and locale the texts that a message is made of.
+//! Compiled content: for every channel and locale the texts that a message is made from.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::template::Partials;
 
 /// Locales in one content.
 const LOCALES_LIMIT: usize = 100;
-/// Bytes that one content may come to for all its channels and locales together, before any data.
+/// The most bytes of one content for all its channels and locales together, before any data.
 const CONTENT_BYTES: usize = 64 * 1024 * 1024;
 
 /// The texts of a message on one channel.
@@ -31,9 +31,9 @@ pub struct MessageTexts {
     pub content: Option<Arc<CompiledText>>,
 }
 
-/// What a message may say on a channel.
+/// One of the texts that a message may have on a channel.
 struct Alternative {
-    /// Writes something if it does; `None` is always.
+    /// Writes something if its condition holds. `None`: it always holds.
     guard: Option<CompiledText>,
     texts: MessageTexts,
 }
@@ -52,12 +52,12 @@ pub struct Compiled {
     locales: Vec<String>,
     /// By target and, within it, first for no locale and then for each: the first whose condition holds counts.
     texts: Vec<Vec<Alternative>>,
-    /// What the content says that has no effect, by its path.
+    /// The parts of the content that have no effect, by their paths.
     pub unused: Vec<String>,
 }
 
 impl Compiled {
-    /// Compiles what stands at `path` of the request. A text that is malformed is named by its path.
+    /// Compiles the content at `path` of the request. A malformed text is named by its path.
     pub fn compile(content: &Content, path: &str, names: &mut NameTable, partials: &Partials) -> Result<Self> {
         let sugar = plain_sugar(content);
         let mentioned = Mentioned::in_content(content);
@@ -98,7 +98,7 @@ impl Compiled {
                 let variant =
                     Variant { content, path, target, precedence, locale, refs, is_shared, has_markdown, has_pictures };
                 let compiled = match &sugar_texts {
-                    // Whose words are markup is told apart in chats only.
+                    // Only chats distinguish whose words are markup.
                     Some(texts) => {
                         let content = variant.form(ElementForm::Nodes { manner: NodesManner::Chat }, &mut kit)?;
                         let (subject, body) = (texts.subject.clone(), texts.body.clone());
@@ -155,7 +155,7 @@ impl Compiled {
     }
 }
 
-/// Title and body of the short form, if there is no Markdown in them.
+/// Title and body of the short form, if they have no Markdown.
 fn plain_sugar(content: &Content) -> Option<(Option<&str>, &str)> {
     let body = content.body.as_deref().filter(|_| content.elements.is_none()).and_then(words)?;
     let title = content.title.as_deref().and_then(words);
@@ -166,13 +166,13 @@ fn words(element: &Element) -> Option<&str> {
     element.words().next().map(|words| words.of(None))
 }
 
-/// What the elements speak of.
+/// What the elements mention.
 struct Mentioned<'a> {
     targets: Vec<RenderTarget>,
-    /// Whether any is for some channels only.
+    /// Whether any element is for some channels only.
     names_channels: bool,
     has_markdown: bool,
-    /// Whether any is a picture without words.
+    /// Whether any element is an image without words.
     has_pictures: bool,
     locales: Vec<String>,
     refs: HashMap<&'a str, &'a Element>,
@@ -206,14 +206,14 @@ impl<'a> Mentioned<'a> {
                     self.targets.push(target);
                 }
             }
-            // One beyond what is allowed is enough to be refused.
+            // A single locale too many is enough to refuse it.
             for name in element.locales() {
                 if self.locales.len() <= LOCALES_LIMIT && !self.locales.iter().any(|it| it == name) {
                     self.locales.push(name.to_owned());
                 }
             }
             self.refs.extend(element.name.as_deref().map(|name| (name, element)));
-            // All of them are in the same recursion, whose depth is that of the elements.
+            // Elements of all locales are in the same recursion, whose depth is that of the elements.
             let children: Vec<&Element> = element.all_children().collect();
             self.add(children);
         }
@@ -224,7 +224,7 @@ fn is_channel(element: &Element) -> bool {
     matches!(element.kind, ElementKind::Channel { .. })
 }
 
-/// What a channel element hands over as it is.
+/// The raw part of a channel element.
 fn raw_of<'e>(element: &'e Element, locale: Option<&str>) -> Option<&'e RawContent> {
     match &element.kind {
         ElementKind::Channel { raw, .. } => raw.of(locale),
@@ -232,7 +232,7 @@ fn raw_of<'e>(element: &'e Element, locale: Option<&str>) -> Option<&'e RawConte
     }
 }
 
-/// Whether nothing decides about a channel element. What is visible is known only while the elements are written.
+/// Whether a channel element always applies. Whether it is visible is only known while the elements are written.
 fn is_always_meant(element: &Element) -> bool {
     match &element.condition {
         None => element.repeat.is_none(),
@@ -258,15 +258,15 @@ struct Variant<'a> {
     content: &'a Content,
     path: &'a Arc<str>,
     target: RenderTarget,
-    /// Which channel elements it takes.
+    /// The channel elements that it takes.
     precedence: Precedence,
     locale: Option<&'a str>,
     refs: &'a HashMap<&'a str, &'a Element>,
-    /// Whether its texts are those of every other target as well, as long as they have the same form.
+    /// Whether its texts are the same for every other target with the same form.
     is_shared: bool,
-    /// Whether any text is Markdown; without one all who are given the elements are given the same.
+    /// Whether any text is Markdown. Without any, all readers of elements get the same.
     has_markdown: bool,
-    /// Whether any element is a picture without words; without one a push message says the same as others.
+    /// Whether any element is an image without words. Without any, a push message says the same as others.
     has_pictures: bool,
 }
 
@@ -275,7 +275,7 @@ struct Variant<'a> {
 enum ElementForm {
     Subject,
     Body,
-    /// Of a push message, which carries its picture itself.
+    /// For a push message, which has its image apart.
     PushBody,
     Html,
     Nodes {
@@ -283,12 +283,12 @@ enum ElementForm {
     },
 }
 
-/// Whom nodes are for.
+/// The readers of nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum NodesManner {
-    /// Those who know no markup.
+    /// Readers without any markup.
     Plain,
-    /// Those who are given Markdown as it is.
+    /// Readers that get Markdown as it is.
     Markdown,
     /// Chats, which have a markup of their own.
     Chat,
@@ -301,7 +301,7 @@ struct Kit<'k> {
     parsed: &'k mut ParsedTexts,
     /// Texts of more than one target, by their form and locale.
     shared: HashMap<(ElementForm, Option<String>), Option<Arc<CompiledText>>>,
-    /// All that was compiled.
+    /// The size of all that was compiled.
     bytes: usize,
 }
 
@@ -315,8 +315,8 @@ impl Variant<'_> {
         self.content.elements.as_deref().unwrap_or_default()
     }
 
-    /// What it may say: first what is for its very provider, then what is for its channel, then the rest. A channel element
-    /// whose `if` does not hold is as if it was not there.
+    /// Its alternatives: first those for its own provider, then those for its channel, then the rest. A channel element
+    /// whose `if` does not hold counts as missing.
     fn alternatives(&self, kit: &mut Kit<'_>) -> Result<Vec<Alternative>> {
         if self.is_shared {
             return Ok(self.compile(kit)?.map(Alternative::always).into_iter().collect());
@@ -335,7 +335,7 @@ impl Variant<'_> {
         Ok(found)
     }
 
-    /// Those of one precedence. Whether nothing of a lower one can follow.
+    /// Adds those of one precedence. Returns whether nothing of a lower one can follow.
     fn add_alternatives(&self, meant: &[&Element], kit: &mut Kit<'_>, found: &mut Vec<Alternative>) -> Result<bool> {
         let (wholes, others): (Vec<&Element>, Vec<&Element>) =
             meant.iter().partition(|element| self.whole(element).is_some());
@@ -357,7 +357,7 @@ impl Variant<'_> {
         Ok(is_always)
     }
 
-    /// What is written if any of the elements is shown; `None` if that is always so.
+    /// Writes something if any of the elements is shown; `None` if that is always so.
     fn guard(&self, elements: &[&Element], kit: &mut Kit<'_>) -> Result<Option<CompiledText>> {
         if elements.is_empty() || elements.iter().any(|element| is_always_meant(element)) {
             return Ok(None);
@@ -378,14 +378,14 @@ impl Variant<'_> {
         self.elements().iter().filter(|element| is_channel(element) && builder.is_meant(element)).collect()
     }
 
-    /// What a channel element says instead of elements.
+    /// The content of a channel element that has no elements.
     fn whole<'e>(&self, element: &'e Element) -> Option<&'e RawContent> {
         let raw = raw_of(element, self.locale)?;
         let says = raw.subject.is_some() || raw.text.is_some() || raw.html.is_some();
         (says || element.children(self.locale).is_empty()).then_some(raw)
     }
 
-    /// The title and body that stand before the elements. A channel with elements of its own has no other body.
+    /// The title and body before the elements. A channel with elements of its own has no other body.
     fn lead(&self) -> impl Iterator<Item = &Element> {
         let is_own = |element: &Element| is_channel(element) && element.channel_names().is_empty();
         let has_own = match self.precedence {

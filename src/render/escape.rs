@@ -1,4 +1,4 @@
-//! What a text has to become so that it stays a text where it is put.
+//! How a text is escaped so that it stays text where it is inserted.
 
 use std::borrow::Cow;
 
@@ -6,14 +6,14 @@ use super::{chat, stripped};
 use crate::model::content::{Look, is_script};
 use crate::template::{self, Rewrite, WhenChanged, escape_html, keep};
 
-/// Where a text is put.
+/// Where a text is inserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputContext {
     /// Plain text.
     Plain,
-    /// The text of an HTML element; a line's end is one there too.
+    /// The text of an HTML element; a line break stays one.
     Html,
-    /// HTML of the author's, in which only the data are escaped.
+    /// HTML that the author wrote. Only the data are escaped.
     Markup,
     /// An HTML attribute between double quotes.
     Attribute,
@@ -21,14 +21,14 @@ pub enum OutputContext {
     Css,
     /// A JSON string.
     Json,
-    /// Markdown that is read here: data are text in it, whatever they hold.
+    /// Markdown that is parsed here: data stay text in it, whatever they hold.
     Literal,
-    /// Markdown that is passed on. No more is escaped than has to be, since not all who show it know every escape.
+    /// Markdown that is passed on. Only what must be is escaped, since not every reader knows every escape.
     Source,
     /// The same in a JSON string.
     Markdown,
-    /// A text for a chat in a JSON string: the author's markup stands as it is, and what could be markup of the data
-    /// behind a backslash, for [`super::chat`] to read.
+    /// A text for a chat in a JSON string. The author's markup stands as it is, and data that could be markup have
+    /// backslashes, for [`super::chat`] to read.
     Chat,
     /// A text of Slack's blocks in a JSON string.
     SlackBlock,
@@ -36,13 +36,13 @@ pub enum OutputContext {
     CssUrl,
     /// An address in Markdown in a JSON string.
     MarkdownUrl,
-    /// A text of the author's that is yet to become HTML, in which only the author makes links.
+    /// A text by the author that is yet to become HTML. Only the author can make links in it.
     Footer,
 }
 
 static HTML: template::Escape = template::Escape::new(html, html, keep);
-/// As handlebars.js escapes, where a helper changes HTML: it is given data that are escaped already, and what it puts in
-/// their place is HTML, even if that is an argument that is data.
+/// Escapes like handlebars.js, where a helper changes HTML: the helper gets data that are escaped already, and what it
+/// inserts is HTML, even an argument that is data.
 static MARKUP: template::Escape = template::Escape {
     words: keep,
     data: escape_html,
@@ -50,7 +50,7 @@ static MARKUP: template::Escape = template::Escape {
     when_changed: WhenChanged::EscapeFirst,
     line_break: Some("<br>"),
 };
-/// The same for what is to be a text of a chat.
+/// The same for the text of a chat.
 pub static CHAT_MARKUP: template::Escape = template::Escape {
     words: mark_calls,
     data: escape_unmarked,
@@ -69,7 +69,7 @@ static LITERAL: template::Escape = template::Escape::new(keep, literal, literal)
 static SOURCE: template::Escape = template::Escape::new(keep, source, source);
 static MARKDOWN: template::Escape = template::Escape::new(json, markdown, markdown);
 static FOOTER: template::Escape = template::Escape::new(keep, footer, keep);
-/// What stands in `{{#markdown}}`: only the author writes Markdown there.
+/// The content of `{{#markdown}}`: only the author writes Markdown there.
 pub static MARKDOWN_BLOCK: template::Escape = template::Escape {
     words: keep,
     data: literal,
@@ -102,7 +102,7 @@ fn literal(out: &mut String, start: usize) {
     }
 }
 
-/// The author's own value may divide what it is made of.
+/// The author's own value may have several parts.
 fn css_words(out: &mut String, start: usize) {
     let kept = |c: char| c == '/' || c.is_ascii() && !OutputContext::Css.touches(c as u8);
     let words: String = out.split_off(start).chars().filter(|c| kept(*c)).collect();
@@ -132,7 +132,7 @@ fn markdown(out: &mut String, start: usize) {
     guard_start(out, start, "\\\\");
 }
 
-/// Data call nobody, and complete no call that the author begins.
+/// Data mention no users, and complete no mention that the author begins.
 fn uncall(out: &mut String, start: usize) {
     if out.split_at_checked(start).is_some_and(|(before, data)| chat::completes_call(before, data)) {
         out.insert(start, chat::BREAK);
@@ -165,7 +165,7 @@ fn escape_unmarked(out: &mut String, start: usize) {
     escape_html(out, start);
 }
 
-/// Data at the beginning of a line begin no list.
+/// Data at the beginning of a line do not begin a list.
 fn guard_start(out: &mut String, start: usize, backslash: &str) {
     let tail = out.get(start..).unwrap_or_default().trim_start_matches(' ');
     let at = out.len() - tail.len();
@@ -177,7 +177,7 @@ fn guard_start(out: &mut String, start: usize, backslash: &str) {
     }
 }
 
-/// The author's words in a chat: a backslash is one.
+/// The author's words in a chat: a backslash stands for itself.
 fn chat_words(out: &mut String, start: usize) {
     let words = out.split_off(start).replace('\\', "\\\\");
     OutputContext::Json.push(&words, out);
@@ -214,14 +214,14 @@ fn blank_address(out: &mut String, start: usize) {
     }
 }
 
-/// What stands for the marks of an underlined text while Markdown is read. Unicode keeps both characters out of texts.
+/// Stands for the marks of underlined text while Markdown is parsed. Unicode keeps both characters out of texts.
 pub const UNDERLINE: [char; 2] = ['\u{fdd4}', '\u{fdd5}'];
 
-/// The brackets of data in a footer, which are no link's. Unicode keeps both characters out of texts.
+/// Brackets in data in a footer, which are not a link's. Unicode keeps both characters out of texts.
 pub const BRACKETS: [(char, &str); 2] = [('\u{fdd0}', "["), ('\u{fdd1}', "]")];
 
 impl OutputContext {
-    /// How the template engine writes texts there.
+    /// How the template engine escapes texts there.
     pub fn of_text(self) -> &'static template::Escape {
         match self {
             OutputContext::Plain => &template::PLAIN,
@@ -241,7 +241,7 @@ impl OutputContext {
         }
     }
 
-    /// How the text of HTML is written there.
+    /// How the text content of HTML is escaped there.
     pub fn of_stripped(self) -> Rewrite {
         match self {
             OutputContext::Json => |out, start| strip(OutputContext::Json, out, start),
@@ -253,7 +253,8 @@ impl OutputContext {
         }
     }
 
-    /// How an address is written there whose scheme is only known when it is rendered: not at all if it would run.
+    /// How an address is escaped there if its scheme is only known when it is rendered. One that would run a script
+    /// becomes empty.
     pub fn of_address(self) -> Rewrite {
         match self {
             OutputContext::Attribute => |out, start| address(OutputContext::Attribute, out, start),
@@ -288,7 +289,7 @@ impl OutputContext {
         }
     }
 
-    /// Escapes what stands in `out` from `start` on.
+    /// Escapes the part of `out` from `start` on.
     pub fn rewrite(self, out: &mut String, start: usize) {
         let Some(first) = out.as_bytes().get(start..).and_then(|tail| tail.iter().position(|b| self.touches(*b)))
         else {
@@ -317,7 +318,7 @@ impl OutputContext {
                 (OutputContext::Footer, '[') => out.push(BRACKETS[0].0),
                 (OutputContext::Footer, ']') => out.push(BRACKETS[1].0),
                 (OutputContext::Literal | OutputContext::Source, '\r') => {}
-                // A line's end that no list, heading or code can follow.
+                // A line break that cannot begin a list, heading or code.
                 (OutputContext::Literal, '\n') => out.push_str("\\\n"),
                 (OutputContext::Source, '\n') => out.push(' '),
                 (OutputContext::Literal | OutputContext::Source, c) => out.extend(['\\', c]),
@@ -345,12 +346,12 @@ impl OutputContext {
     }
 }
 
-/// Whether the scheme of an address that begins like this can still be any: then the whole has to be looked at.
+/// Whether an address with this beginning can still have any scheme: then the whole address has to be checked.
 pub fn is_scheme_open(beginning: &str) -> bool {
     !beginning.contains([':', '/', '?', '#'])
 }
 
-/// What is left of a property's value that data made: nothing, if it is none.
+/// Clears a style value made from data, unless it is valid.
 pub fn of_look(look: Look) -> Rewrite {
     fn check(look: Look, out: &mut String, start: usize) {
         let text = out.split_off(start);
@@ -372,13 +373,13 @@ pub fn of_look(look: Look) -> Rewrite {
     }
 }
 
-/// As much of an address is looked at: entities are longer than what they stand for.
+/// How much of an address is checked: entities are longer than what they stand for.
 const SCHEME_CHARACTERS: usize = 400;
 
 /// Attributes of HTML that hold an address.
 const ADDRESSES: [&str; 4] = ["href", "src", "action", "background"];
 
-/// Whether an attribute of HTML, or of MJML, has an address whose scheme is left to data.
+/// Whether an attribute of HTML, or of MJML, has an address whose scheme comes from data.
 pub fn has_open_address(markup: &str) -> bool {
     markup.match_indices("{{").any(|(at, _)| {
         let before = markup.get(..at).unwrap_or_default().trim_end_matches([' ', '"', '\'']);
@@ -391,7 +392,7 @@ fn ends_with(text: &str, end: &str) -> bool {
     text.len().checked_sub(end.len()).and_then(|at| text.get(at..)).is_some_and(|it| it.eq_ignore_ascii_case(end))
 }
 
-/// Blanks the addresses in HTML that would run when opened.
+/// Clears the addresses in HTML that would run scripts when opened.
 pub fn blank_scripts(out: &mut String, start: usize) {
     let html = out.split_off(start);
     let mut copied = 0;
@@ -407,7 +408,7 @@ pub fn blank_scripts(out: &mut String, start: usize) {
             Some(quote) => c == quote,
             None => c.is_ascii_whitespace() || c == '>',
         };
-        // An entity hides a colon from no browser.
+        // Browsers decode an entity in place of a colon.
         let beginning: String = inside.chars().take(SCHEME_CHARACTERS).take_while(|c| !ends(*c)).collect();
         let read = stripped::unescaped(&beginning);
         let is_picture = read.trim_start().starts_with("data:image/") && !ends_with(before.trim_end(), "href");
@@ -420,7 +421,7 @@ pub fn blank_scripts(out: &mut String, start: usize) {
     out.push_str(&html[copied..]);
 }
 
-/// Blanks what stands in `out` from `start` on if it is an address that would run when opened.
+/// Clears the part of `out` from `start` on if it is an address that would run a script when opened.
 pub fn blank_script(out: &mut String, start: usize) {
     if out.get(start..).is_some_and(is_script) {
         out.truncate(start);

@@ -1,12 +1,12 @@
-//! How much a message may say, and what it takes to render it.
+//! How long a message may be, and what it takes to render it.
 
-/// No subject or body grows longer: a template may repeat a user's data as often as it likes.
+/// The longest subject or body: a template may repeat a user's data as often as it likes.
 pub const TEXT_BYTES: usize = crate::template::TEXT_BYTES;
 
-/// What one message says on all its channels together is no longer.
+/// The most text of one message on all its channels together.
 pub const MESSAGE_BYTES: usize = 4 * TEXT_BYTES;
 
-/// Stack that a thread needs to compile and render texts: both recurse with the blocks and brackets in them.
+/// The stack that a thread needs to compile and render texts: both recurse with their blocks and brackets.
 pub const RENDER_STACK_BYTES: usize = 8 * 1024 * 1024;
 
 pub fn too_long() -> String {

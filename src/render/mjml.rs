@@ -3,29 +3,29 @@
 use super::escape::blank_scripts;
 use crate::threads::catch;
 
-/// Longest MJML, in bytes: taken apart it is many times as large.
+/// The longest MJML, in bytes: parsed, it is many times as large.
 pub const BYTES: u32 = 1024 * 1024;
-/// Elements within each other: reading them recurses.
+/// The most nested elements: reading them recurses.
 const NESTING_LIMIT: usize = 100;
 /// Elements of HTML that are never closed.
 const VOID: [&str; 14] =
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
 
-/// What MJML with tags of templates in it comes to.
+/// The result of converting MJML with template tags.
 pub enum MjmlTemplate {
-    /// The same for all: HTML with the same tags in it.
+    /// The same for all messages: HTML with the same tags in it.
     Html(String),
-    /// Tags stand where they cannot be kept, such as among attributes, so that it is another for each message.
+    /// Tags stand where they cannot be kept, such as among attributes, so the HTML differs for each message.
     PerMessage,
 }
 
-/// Reads MJML in which variables and blocks are still to be filled in.
+/// Converts MJML in which variables and blocks are still to be filled in.
 pub fn template(source: &str) -> Result<MjmlTemplate, String> {
     let before = tags(source);
     match html(source) {
         Ok(html) if is_kept(&before, &tags(&html)) => Ok(MjmlTemplate::Html(html)),
         Err(problem) if before.iter().all(|tag| !is_block(tag)) => Err(problem),
-        // What follows from the data is known when they are.
+        // Errors that depend on the data are known when the data are.
         _ => Ok(MjmlTemplate::PerMessage),
     }
 }
@@ -50,7 +50,7 @@ pub fn html(source: &str) -> Result<String, String> {
     catch(render).unwrap_or_else(|| Err("the MJML cannot be rendered".to_owned()))
 }
 
-/// An error that says where, by line and column instead of by bytes.
+/// An error with line and column instead of bytes.
 fn placed(error: &str, source: &str) -> String {
     let found = error.rsplit_once(" at position ").and_then(|(what, span)| {
         let before = source.get(..span.split(':').next()?.parse().ok()?)?;
@@ -68,12 +68,12 @@ pub fn is_mjml(source: &str) -> bool {
     source.contains("<mjml")
 }
 
-/// What stands behind its head.
+/// The part behind its head.
 pub fn body(source: &str) -> &str {
     source.split_once("</mj-head>").map_or(source, |(_, body)| body)
 }
 
-/// Puts the HTML of what stands in a text from a place on into its place; nothing, if that is no MJML after all.
+/// Replaces the part of a text from a place on by its HTML; by nothing, if it is not MJML after all.
 pub fn rewrite(out: &mut String, start: usize) {
     let source = out.split_off(start);
     out.push_str(&html(&source).unwrap_or_default());
@@ -87,13 +87,13 @@ pub fn rewrite_part(out: &mut String, start: usize) {
     out.push_str(&part(&document));
 }
 
-/// What of a document can stand in another one: its styles, and what is in its body.
+/// The parts of a document that can be inserted into another one: its styles, and its body.
 pub fn part(document: &str) -> String {
     let Some((head, rest)) = document.split_once("<body") else { return document.to_owned() };
     let body = rest.split_once('>').map_or("", |(_, body)| body);
     let body = body.rsplit_once("</body>").map_or(body, |(body, _)| body);
     let (mut out, mut head) = (String::new(), head);
-    // What stands in comments is for Outlook alone.
+    // The content of comments is for Outlook only.
     while let Some(at) = head.find('<') {
         head = &head[at..];
         let (is_kept, end) = match head {
@@ -127,14 +127,14 @@ fn is_block(tag: &str) -> bool {
     inside.starts_with(['#', '/', '^', '>']) || inside.starts_with("else")
 }
 
-/// Whether the tags are all there again, those of blocks in their order.
+/// Whether all tags are still there, those of blocks in their order.
 fn is_kept(before: &[&str], after: &[&str]) -> bool {
     let blocks =
         |tags: &[&str]| tags.iter().copied().filter(|tag| is_block(tag)).map(str::to_owned).collect::<Vec<_>>();
     blocks(before) == blocks(after) && before.iter().all(|tag| after.contains(tag))
 }
 
-/// How deep elements stand in each other, at most.
+/// How deep elements are nested, at most.
 fn nesting(source: &str) -> usize {
     let (mut depth, mut deepest, mut rest) = (0_usize, 0, source);
     while let Some(at) = rest.find('<') {

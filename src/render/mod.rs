@@ -1,7 +1,7 @@
-//! What a message says: content and the values of one user become texts, elements and e-mails. Pure: no clock, no file,
-//! no socket.
+//! The text of a message: content and the values of one user become texts, elements and e-mails. Pure: no clock, no
+//! file, no socket.
 //!
-//! Texts are compiled once a job and rendered by many threads. A text that is only words and `{{variables}}` looks up
+//! Texts are compiled once for a job and rendered by many threads. A text of only words and `{{variables}}` looks up
 //! just the values that it names.
 
 mod chat;

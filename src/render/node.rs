@@ -1,5 +1,5 @@
-//! Rendered elements as channels other than e-mail take them: JSON objects, in an array that is stored with the delivery.
-//! They are written by `elements/nodes.rs` and read again for the provider; both go by the names that stand here.
+//! Rendered elements for channels other than e-mail: JSON objects, in an array that is stored with the delivery.
+//! `elements/nodes.rs` writes them, and they are read again for the provider; both use the names defined here.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ names! {
         Divider = "divider",
         Quote = "quote",
         List = "list",
-        /// What the provider is given as it is.
+        /// Passed to the provider as it is.
         Raw = "raw",
     }
 }
@@ -40,9 +40,9 @@ pub const ITEMS: &str = "items";
 
 /// The `format` of a text that is not plain.
 pub const MARKDOWN: &str = "markdown";
-/// That of one in which the author's markup stands as it is, and that of data behind backslashes.
+/// The `format` of a text in which the author's markup stands as it is, and that of data has backslashes.
 pub const CHAT: &str = "chat";
-/// The same where the author's words are no Markdown either.
+/// The same if the author's words are not Markdown either.
 pub const PLAIN: &str = "plain";
 
 /// A node that was read again.
@@ -55,10 +55,10 @@ pub enum Node {
     List { lines: Vec<NodeText> },
 }
 
-/// A text, for the markup of whichever provider it is.
+/// A text for the markup of any provider.
 #[derive(Clone, Debug)]
 pub struct NodeText {
-    /// What stands before it, such as the number of an item.
+    /// Precedes it, such as the number of an item.
     before: String,
     source: String,
     form: TextForm,
@@ -66,7 +66,7 @@ pub struct NodeText {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TextForm {
-    /// Of words of which it is not known who wrote them.
+    /// Words of an unknown author.
     Unknown,
     Markdown,
     Chat,
@@ -84,7 +84,7 @@ impl NodeText {
         NodeText { before: String::new(), source: text.to_owned(), form }
     }
 
-    /// Whether there is Markdown of the author's in it.
+    /// Whether it contains Markdown that the author wrote.
     pub fn is_markdown(&self) -> bool {
         self.form == TextForm::Markdown
     }
@@ -109,7 +109,7 @@ impl NodeText {
         format!("{}{text}", self.before)
     }
 
-    /// As the Markdown of Adaptive Cards, which has emphasis, links and lists alone.
+    /// As the Markdown of Adaptive Cards, which only has emphasis, links and lists.
     pub fn card(&self) -> String {
         match self.form {
             TextForm::Markdown => markdown::for_cards(&self.markdown()),
@@ -117,7 +117,7 @@ impl NodeText {
         }
     }
 
-    /// What the author's Markdown says that a card cannot, in a run of text or elsewhere.
+    /// Which meaning of the author's Markdown is lost in a card, in a text run or elsewhere.
     pub fn lost_in_cards(&self, is_run: bool) -> Vec<&'static str> {
         if self.form != TextForm::Markdown {
             return Vec::new();
@@ -142,17 +142,17 @@ impl NodeText {
     }
 }
 
-/// Text of which it is not known who wrote it, as text in the Markdown of whoever shows it.
+/// Text of an unknown author, as text in Markdown.
 pub fn literal_markdown(text: &str) -> String {
     chat::literal(text)
 }
 
-/// Text of which it is not known who wrote it, as text of Slack.
+/// Text of an unknown author, as text for Slack.
 pub fn literal_slack(text: &str) -> String {
     chat::slack_data(text)
 }
 
-/// Whether a text calls everybody in a channel of Discord's.
+/// Whether a text mentions `@everyone` or `@here` on Discord.
 pub fn calls_everyone(text: &str) -> bool {
     chat::calls_everyone(text)
 }
@@ -162,12 +162,12 @@ pub fn of_text(text: &str) -> Value {
     json!({ TYPE: NodeType::Text.name(), CONTENT: text })
 }
 
-/// A node that holds a text of the author's for a chat.
+/// A node with a text for a chat, by the author.
 pub fn of_chat(text: &str) -> Value {
     json!({ TYPE: NodeType::Text.name(), FORMAT: CHAT, CONTENT: text.replace('\\', "\\\\") })
 }
 
-/// A node as those are given it who know none of the formats of chats.
+/// A node for readers that do not know the formats of chats.
 pub fn without_format(node: &mut Value) {
     let is_chat = node.get(FORMAT).is_some_and(|format| format == CHAT || format == PLAIN);
     let is_markdown = node.get(FORMAT).is_some_and(|format| format == MARKDOWN);
@@ -197,7 +197,7 @@ impl NodeType {
 }
 
 impl Node {
-    /// `None` if it is nothing that could be shown.
+    /// `None` if it is nothing that can be shown.
     pub fn read(node: &Value) -> Option<Self> {
         let text = |name: &str| node.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let owned = |name: &str| text(name).map(str::to_owned);
@@ -233,7 +233,7 @@ impl Node {
     }
 }
 
-/// The lines of a list, with what stands before each; lists in it are indented by spaces that stay.
+/// The lines of a list, with the prefix of each. Nested lists are indented by spaces that are not removed.
 fn add_lines(list: &Value, depth: usize, lines: &mut Vec<NodeText>) {
     let indent = "\u{a0}".repeat(4 * depth);
     let is_ordered = list[LIST_TYPE] == ListType::Ordered.name();

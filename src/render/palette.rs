@@ -1,5 +1,5 @@
-//! The colours of an e-mail where neither author nor brand chose any. Each has a contrast of 4.5 with what it stands on.
-//! The dark mode of `email/document.rs` finds them by their values, so no two of them may be the same.
+//! The colours of an e-mail if neither author nor brand chose any. Each has a contrast of 4.5 with its background. The
+//! dark mode of `email/document.rs` finds them by their values, so no two of them may be the same.
 
 /// Of buttons and bars: Courier's own default, which brands start from.
 pub const PRIMARY: &str = "#9d3789";
@@ -17,5 +17,5 @@ pub const QUOTE: &str = "#cbd5e0";
 /// Behind code.
 pub const SHADE: &str = "#f1f3f5";
 
-/// Of the cells of buttons, which carry their colours with them.
+/// For the cells of buttons, which keep their colours.
 pub const BUTTON_CLASS: &str = "bulkd-button";

@@ -1,4 +1,4 @@
-//! What the texts of one message may mention: the merged data, the profile and the recipient.
+//! The values that the texts of one message may mention: the merged data, the profile and the recipient.
 
 use std::cell::OnceCell;
 use std::sync::OnceLock;
@@ -17,20 +17,20 @@ use crate::model::resolved::ResolvedTopic;
 use crate::model::user::User;
 use crate::template::{self, Heap, Noted, Problem, Root, Value};
 
-/// The names that the texts of a job mention, so that only these are looked up in each user.
+/// The names that the texts of a job mention, so that only these are looked up for each user.
 #[derive(Default)]
 pub struct NameTable {
     data: NameSet,
     profile: NameSet,
-    /// By the numbers that texts know them by.
+    /// By the numbers that texts use for them.
     variables: IndexMap<(String, Option<String>), Variable, DefaultHashBuilder>,
 }
 
-/// With a faster hash than the default, which is for sets whose members a stranger chooses.
+/// With a faster hash than the default, which is for sets whose members an attacker may choose.
 type NameSet = IndexSet<String, DefaultHashBuilder>;
 
-/// Where to find a variable, resolved when its text is compiled. A name is looked up in the data; the other roots stand
-/// for themselves where the data has no such name.
+/// Where to find a variable, resolved when its text is compiled. A name is looked up in the data. The other roots apply
+/// if the data has no such name.
 #[derive(Clone, Copy)]
 struct Variable {
     /// The name's number among those of the data.
@@ -50,8 +50,8 @@ enum Builtin {
 
 const TENANT: &str = "tenant";
 
-/// Names that stand for what a job as a whole is about, and what they stand for, as JSON. Message and tracking ids are
-/// not known before the message is written.
+/// Names for values of the job as a whole, and these values, as JSON. Message and tracking ids are unknown until the
+/// message is written.
 const JOB_ROOTS: [(&str, JobRoot); 11] = [
     ("brand", |it| object(it.brand.as_ref())),
     (TENANT, |it| object(it.tenant.as_ref())),
@@ -72,7 +72,7 @@ fn object(json: Option<&String>) -> String {
     json.map_or("null", String::as_str).to_owned()
 }
 
-/// There is no page behind any of them; the domain is one that cannot be registered.
+/// There is no page at any of them. The domain cannot be registered.
 fn urls() -> String {
     let urls = json!({
         "opened": "https://bulkd.invalid/opened",
@@ -83,7 +83,7 @@ fn urls() -> String {
 }
 
 impl template::Names for NameTable {
-    /// What follows `$.` is as it is without.
+    /// A path behind `$.` means the same without it.
     fn note(&mut self, path: &[&str]) -> Noted {
         let (root, rest, dollar) = match path {
             ["$"] => ("data", &[][..], 1),
@@ -91,7 +91,7 @@ impl template::Names for NameTable {
             [root, rest @ ..] => (*root, rest, 0),
             [] => ("data", &[][..], 0),
         };
-        // Of the data and of a profile one name is looked up at once.
+        // For the data and for a profile, one name is looked up at once.
         let next = rest.first().filter(|_| root == "data" || root == "profile");
         let taken = (dollar + usize::from(path != ["$"]) + usize::from(next.is_some())).min(path.len());
         let name = Name(root, next.copied());
@@ -125,7 +125,7 @@ fn slot(names: &mut NameSet, name: &str) -> usize {
     names.get_index_of(name).unwrap_or_else(|| names.insert_full(name.to_owned()).0)
 }
 
-/// What is the same for all messages of a job, besides its data. What is `None` or empty renders as nothing.
+/// What is the same for all messages of a job, besides its data. `None` or empty values render as nothing.
 pub struct JobVariables {
     /// A JSON object.
     brand: Option<String>,
@@ -162,10 +162,10 @@ impl JobVariables {
 /// The global data of a job.
 pub struct JobData {
     members: Data,
-    /// Of the names that are mentioned, which member each is.
+    /// For each name that is mentioned, the place of its member.
     places: Vec<Option<usize>>,
     words: JobVariables,
-    /// As JSON, in the order of [`JOB_ROOTS`]. Few are ever asked for.
+    /// As JSON, in the order of [`JOB_ROOTS`]. Few are ever used.
     roots: [OnceLock<String>; JOB_ROOTS.len()],
 }
 
@@ -188,20 +188,20 @@ pub struct Scope<'a> {
     stored: Option<&'a str>,
     job: &'a JobData,
     layers: UserLayers<'a>,
-    /// The tenant of the user, a JSON object, in place of that of the job.
+    /// The tenant of the user, a JSON object, in place of the job's.
     tenant: Option<String>,
     data_values: Vec<Option<&'a str>>,
     profile_values: Vec<Option<&'a str>>,
     names: &'a NameTable,
     /// The merged profile, as JSON. Made when first asked for.
     profile: OnceCell<std::result::Result<String, String>>,
-    /// The first thing that a text came to nothing by.
+    /// The first part of a text that had no effect.
     told: OnceCell<String>,
 }
 
 impl<'a> Scope<'a> {
-    /// Data is the job's, under the user's, under that of `to`, merged shallowly; the profile is the `stored` one under
-    /// what came with the user.
+    /// Data is the job's, overlaid by the user's and by that of `to`, merged shallowly. The profile is the `stored`
+    /// one, overlaid by the one that came with the user.
     pub fn new(
         recipient: &'a str,
         user: &'a User<'a>,
@@ -226,7 +226,7 @@ impl<'a> Scope<'a> {
         Ok(Scope { recipient, user, stored, job, layers, tenant, data_values, profile_values, names, profile, told })
     }
 
-    /// What the texts that were rendered came to nothing by, the first of it.
+    /// The first part without effect in the texts that were rendered.
     pub fn told(&self) -> Option<&str> {
         self.told.get().map(String::as_str)
     }
@@ -262,7 +262,7 @@ impl<'a> Scope<'a> {
         self.profile.get_or_init(write).as_deref().map_err(|problem: &String| Problem::new(problem.clone()))
     }
 
-    /// What stands for itself where the data has no such name.
+    /// The value of a root if the data has no such name.
     fn builtin<'h>(&'h self, builtin: Builtin, heap: &Heap<'h>) -> std::result::Result<Value<'h>, Problem> {
         let of = |values: &[Option<&'h str>], slot: usize| match values.get(slot).copied().flatten() {
             Some(raw) => heap.json(raw),
@@ -306,7 +306,7 @@ impl Root for Scope<'_> {
             return heap.json(raw);
         }
         match name {
-            // What follows it is as it is without.
+            // A path behind it means the same without it.
             "$" => Ok(Value::Root),
             "data" => self.builtin(Builtin::Data(None), heap),
             "profile" => self.builtin(Builtin::Profile(None), heap),
@@ -318,7 +318,7 @@ impl Root for Scope<'_> {
         }
     }
 
-    /// The other roots are found by their names only.
+    /// The other roots are found only by their names.
     fn members<'h>(&'h self, heap: &Heap<'h>) -> std::result::Result<Vec<(&'h str, Value<'h>)>, Problem> {
         let mut members = Vec::new();
         for (name, value) in &self.job.members {
@@ -335,7 +335,7 @@ impl Root for Scope<'_> {
     }
 }
 
-/// What texts know of a brand: its settings, such as `brand.colors.primary`, its id and its name.
+/// A brand's values for texts: its settings, such as `brand.colors.primary`, its id and its name.
 fn brand_values(mut brand: serde_json::Value) -> serde_json::Value {
     let mut values = brand["settings"].take();
     if !values.is_object() {
@@ -346,12 +346,12 @@ fn brand_values(mut brand: serde_json::Value) -> serde_json::Value {
     values
 }
 
-/// What texts know of a tenant, a JSON object.
+/// A tenant's values for texts, a JSON object.
 fn tenant(tenant_id: &str) -> String {
     json!({ "id": tenant_id }).to_string()
 }
 
-/// Among so few names it takes longer to hash one than to look at them all.
+/// With so few names, hashing one takes longer than comparing them all.
 const FEW_NAMES: usize = 12;
 
 fn fill<'a>(names: &NameSet, values: &mut [Option<&'a str>], name: &str, value: &'a str) {

@@ -1,12 +1,12 @@
-//! HTML as plain text: paragraphs and lines where blocks end, list items with their marks, cells apart, and the addresses
-//! of links behind their words.
+//! HTML as plain text: paragraphs and lines where blocks end, list items with their marks, cells apart, and the
+//! addresses of links behind their words.
 
 use crate::model::content::is_script;
 
-/// Deepest list whose items are indented further.
+/// The deepest list whose items are indented further.
 const INDENT_LIMIT: usize = 8;
 
-/// What of HTML is text.
+/// The text content of HTML.
 pub fn text(html: &str) -> String {
     let mut writer = Writer { out: String::with_capacity(html.len()), ..Writer::default() };
     let mut rest = html;
@@ -29,15 +29,15 @@ pub fn text(html: &str) -> String {
 #[derive(Default)]
 struct Writer {
     out: String,
-    /// Ends of lines that stand before the next words.
+    /// Line breaks before the next words.
     lines: usize,
-    /// Whether a blank does.
+    /// Whether there is a blank before them.
     blank: bool,
-    /// Whether the next words are those of another cell of the same row.
+    /// Whether the next words are in another cell of the same row.
     cell: bool,
-    /// How many elements are open in which blanks and lines stay as they are.
+    /// How many open elements keep blanks and lines as they are.
     preformatted: usize,
-    /// The number of the next item, if they have any.
+    /// The number of the next item, in lists with numbers.
     lists: Vec<Option<usize>>,
     /// Where the words of the link begin, and its address.
     link: Option<(usize, String)>,
@@ -70,7 +70,7 @@ impl Writer {
         }
     }
 
-    /// Writes what stands before the next words.
+    /// Writes what precedes the next words.
     fn begin(&mut self) {
         let (lines, blank, cell) =
             (std::mem::take(&mut self.lines), std::mem::take(&mut self.blank), std::mem::take(&mut self.cell));
@@ -84,7 +84,7 @@ impl Writer {
         }
     }
 
-    /// Reads a tag, a comment, or an element that is no text, and gives what is behind it.
+    /// Reads a tag, a comment, or an element without text, and returns what is behind it.
     fn tag<'h>(&mut self, html: &'h str) -> &'h str {
         if html.starts_with("<!--") {
             return html.find("-->").and_then(|end| html.get(end + 3..)).unwrap_or_default();
@@ -170,7 +170,7 @@ impl Writer {
         self.out.push_str(&mark);
     }
 
-    /// A link is known by its words if they are its address.
+    /// A link whose words are its address is written once.
     fn end_link(&mut self) {
         let Some((start, href)) = self.link.take() else { return };
         let words = self.out.get(start..).unwrap_or_default().trim();
@@ -187,7 +187,8 @@ impl Writer {
     }
 }
 
-/// Behind the `>` of the tag that the HTML begins with. One in an attribute's quotes is none, if they are closed at all.
+/// The place behind the `>` of the tag at the start of the HTML. A `>` in an attribute's quotes does not count, if they
+/// are closed at all.
 fn end_of_tag(html: &str) -> usize {
     let mut quote = None;
     for (at, b) in html.bytes().enumerate() {
@@ -202,7 +203,7 @@ fn end_of_tag(html: &str) -> usize {
     html.find('>').map_or(html.len(), |end| end + 1)
 }
 
-/// What an attribute of a tag says, between quotes or without any.
+/// The value of an attribute of a tag, with or without quotes.
 fn attribute(tag: &str, name: &str) -> Option<String> {
     let mut rest = tag.split_once(|c: char| c.is_ascii_whitespace())?.1;
     loop {
@@ -233,7 +234,7 @@ fn find_ignoring_case(text: &str, wanted: &str) -> Option<usize> {
     text.as_bytes().windows(wanted.len()).position(|window| window.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
-/// Names of characters that people write, and those that bulkd itself does.
+/// Names of characters that people write, and those that bulkd itself writes.
 const ENTITIES: [(&str, &str); 24] = [
     ("amp", "&"),
     ("lt", "<"),
@@ -261,10 +262,10 @@ const ENTITIES: [(&str, &str); 24] = [
     ("times", "×"),
 ];
 
-/// Longest name or number of a character.
+/// The longest name or number of a character.
 const ENTITY_BYTES: usize = 10;
 
-/// With characters in the places of their entities.
+/// Replaces entities by their characters.
 pub fn unescaped(words: &str) -> String {
     let (mut out, mut rest) = (String::with_capacity(words.len()), words);
     while let Some(at) = rest.find('&') {

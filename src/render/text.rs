@@ -11,7 +11,7 @@ use super::scope::{NameTable, Scope};
 use crate::error::{Error, Result};
 use crate::template::{self, CompileError, Compiler, PARTS, ParsedText, Partials, Program, render};
 
-/// A compiled text. The usual one is only words and variables.
+/// A compiled text. Most have only words and variables.
 pub struct CompiledText(Program);
 
 impl CompiledText {
@@ -19,7 +19,7 @@ impl CompiledText {
         CompiledText(program)
     }
 
-    /// Compiles `source`, which stands at `path` of the request.
+    /// Compiles `source` at `path` of the request.
     pub fn compile(source: &str, path: &str, names: &mut NameTable, partials: &Partials) -> Result<Self> {
         let mut parsed = ParsedTexts::default();
         let mut writer = TextCompiler::new(names, partials, &mut parsed);
@@ -28,7 +28,7 @@ impl CompiledText {
         Ok(writer.finish())
     }
 
-    /// Whether there is nothing to decide when it is rendered.
+    /// Whether nothing has to be decided when it is rendered.
     #[cfg(test)]
     pub fn is_flat(&self) -> bool {
         self.0.is_flat()
@@ -54,13 +54,13 @@ impl CompiledText {
         self.0.failure()
     }
 
-    /// Writes the text for one user, or says why it cannot be written.
+    /// Writes the text for one user, or says why it cannot be rendered.
     pub fn render(&self, scope: &Scope<'_>, out: &mut String) -> std::result::Result<(), String> {
         render(&self.0, scope, out).map_err(|problem| problem.to_string())
     }
 }
 
-/// The texts of one content, taken apart once, however often they are used.
+/// The parsed texts of one content, each parsed once.
 #[derive(Default)]
 pub struct ParsedTexts {
     templates: HashMap<String, Rc<ParsedText>>,
@@ -83,7 +83,7 @@ impl ParsedTexts {
     }
 }
 
-/// A text while it is compiled.
+/// A text being compiled.
 pub struct TextCompiler<'w> {
     pub compiler: Compiler<'w>,
     parsed: &'w mut ParsedTexts,
@@ -116,7 +116,7 @@ impl<'w> TextCompiler<'w> {
         self.compiler.template(&template, escape)
     }
 
-    /// Writes HTML of the author's, in which no address of the data runs.
+    /// Writes HTML by the author, in which no address of the data can run scripts.
     pub fn html(&mut self, source: &str) -> std::result::Result<(), CompileError> {
         if !escape::has_open_address(source) {
             return self.text(source, OutputContext::Markup);
@@ -127,7 +127,8 @@ impl<'w> TextCompiler<'w> {
         Ok(())
     }
 
-    /// Writes what of HTML is text. A tag may hold parts of blocks, so that is told apart when it is rendered.
+    /// Writes the text content of HTML. A tag may contain parts of blocks, so it is extracted when the text is
+    /// rendered.
     pub fn stripped(&mut self, source: &str, context: OutputContext) -> std::result::Result<(), CompileError> {
         let is_chat = context == OutputContext::Chat;
         self.compiler.begin();
@@ -136,7 +137,7 @@ impl<'w> TextCompiler<'w> {
         Ok(())
     }
 
-    /// Writes an address, blank if it is one that would run.
+    /// Writes an address. One that would run a script becomes empty.
     pub fn address(&mut self, source: &str, context: OutputContext) -> std::result::Result<(), CompileError> {
         let beginning = source.split("{{").next().unwrap_or_default();
         if !source.contains("{{") || !escape::is_scheme_open(beginning) {
@@ -148,8 +149,7 @@ impl<'w> TextCompiler<'w> {
         Ok(())
     }
 
-    /// Writes Markdown in another form. Of words and variables that is worked out now, of anything else when it is
-    /// rendered.
+    /// Writes Markdown in another form. Words and variables are converted now, anything else when it is rendered.
     pub fn markdown(&mut self, source: &str, form: MarkdownForm) -> std::result::Result<(), CompileError> {
         markdown::check_length(source).map_err(CompileError::Other)?;
         let template = self.parsed.template(&markdown::underlines(source))?;
@@ -164,7 +164,7 @@ impl<'w> TextCompiler<'w> {
         Ok(())
     }
 
-    /// Writes Markdown as it is into JSON, with data that is no markup in it.
+    /// Writes Markdown as it is into JSON, with data that cannot be markup.
     pub fn markdown_source(&mut self, source: &str) -> std::result::Result<(), CompileError> {
         let source = markdown::without_underlines(source);
         let source = markdown::guarded(&source);

@@ -1,5 +1,5 @@
-//! Messages that have waited for their time: rendered now, and written in place of what stood there. And those that come
-//! to their ends by now, as a test has said.
+//! Messages that have waited for their time: rendered now, and written in place of their old rows. And messages that
+//! end later, as a test has set it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ type DelayedBatches = Vec<(MessageNumber, RenderedBatch)>;
 struct DueJob {
     job: JobRow,
     renderer: Renderer,
-    /// The row's number of its environment.
+    /// The row of its environment.
     environment: EnvironmentRow,
 }
 
@@ -58,7 +58,7 @@ impl DelayedSender<'_> {
             || {
                 spans.correct(self.store, || self.is_stopping())?;
                 let next = self.send_due()?;
-                // After the messages, of which some may have one.
+                // After the messages, some of which may have an ending.
                 Ok(next.or_at(self.end_due()?))
             },
         );
@@ -68,10 +68,10 @@ impl DelayedSender<'_> {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Sends what is due now, and tells when the next message is. What cannot be made or written holds up no other
-    /// message; it is tried again.
+    /// Sends what is due now, and returns when the next message is. A message that cannot be made or written holds up
+    /// no other. It is tried again.
     fn send_due(&self) -> Result<Next> {
-        // Those of one job mostly come one after the other, and a job may be large.
+        // The messages of one job mostly follow one another, and a job may be large.
         let mut job = None;
         let mut failed = Failed::default();
         loop {
@@ -112,7 +112,7 @@ impl DelayedSender<'_> {
         }
     }
 
-    /// Has messages come to the ends that are due now, and tells when the next one is.
+    /// Ends the messages whose endings are due, and returns when the next one is.
     fn end_due(&self) -> Result<Option<Timestamp>> {
         loop {
             let (due, next, now) = self.store.read(|db| {
@@ -133,7 +133,7 @@ impl DelayedSender<'_> {
         }
     }
 
-    /// The same of each by itself. One that cannot come to its end stays as it is, and holds up no other.
+    /// The same for each message by itself. One that cannot end stays as it is, and holds up no other.
     fn end_each(&self, due: &Arc<Vec<DueEnding>>) -> Result<()> {
         for index in 0..due.len() {
             let batch = due.clone();
@@ -151,7 +151,7 @@ impl DelayedSender<'_> {
         Ok(())
     }
 
-    /// Writes a batch in one commit, or if that cannot be, each message in one of its own.
+    /// Writes a batch in one commit. If that fails, writes each message in a commit of its own.
     fn settle_due(&self, made: DelayedBatches, failed: &mut Failed) -> Result<()> {
         let made = Arc::new(made);
         let batch = made.clone();
@@ -167,8 +167,8 @@ impl DelayedSender<'_> {
         Ok(())
     }
 
-    /// What becomes of one message. Trouble with the file fails, and is tried again. A message that cannot be made is
-    /// written as one that could not be delivered, so that the others have their turn.
+    /// What becomes of one message. An error of the file is returned, and tried again. A message that cannot be made is
+    /// written as one that could not be delivered, so that the others can follow.
     fn render_due(&self, place: &MessageLocation, now: Timestamp, job: &mut Option<DueJob>) -> Result<RenderedBatch> {
         match self.try_render_due(place, now, job) {
             Err(error) if error.kind() != Kind::Unavailable => {
@@ -214,12 +214,12 @@ impl DelayedSender<'_> {
 #[derive(Default)]
 struct Failed {
     numbers: HashSet<MessageNumber>,
-    /// Why the first of them could not.
+    /// The error of the first of them.
     error: Option<Error>,
 }
 
 impl Failed {
-    /// Fails when there are so many that it is no longer a matter of single messages.
+    /// Fails if there are so many that it is no longer a matter of single messages.
     fn add(&mut self, number: MessageNumber, error: Error) -> Result<()> {
         if self.numbers.len() == BATCH_MESSAGES {
             return Err(error);

@@ -15,13 +15,13 @@ use crate::model::stored_recipient::StoredRecipient;
 use crate::store::recipient_lookup::RecipientLookup;
 use crate::store::{Lane, Pending, Store, SyncWhen, Undo, run, user};
 
-/// Text, read or rendered, after which a part of a chunk is written: memory is bounded by bytes, not by heads.
+/// A part of a chunk is written after so much text, read or rendered: memory is bounded by bytes, not by users.
 const PART_BYTES: usize = 1024 * 1024;
 
-/// A part of a chunk that is with the writer.
+/// A part of a chunk that the writer has.
 pub struct Part {
     pub run: Arc<Run>,
-    /// Whether the job has come to its end with it.
+    /// Whether it ends the job.
     pub is_last: bool,
     written: Pending<()>,
 }
@@ -34,7 +34,7 @@ impl Part {
 }
 
 /// Renders the users of a chunk and hands the outcomes to the writer, each part in its turn. `submitted` takes the
-/// parts, and decides how many of them are under way while the next one is rendered.
+/// parts, and decides how many of them the writer may have while the next one is rendered.
 pub fn drain(
     store: &Store,
     findings: &Findings,
@@ -57,7 +57,7 @@ pub fn drain(
         if first_seq == end {
             return Err(Error::internal(format!("user {first_seq} of job {} is missing", run.job_id)));
         }
-        // Until the job is over a power cut costs no more than rendering again what was not synced yet.
+        // Until the job is over, a power cut only costs rendering again what was not synced yet.
         let sync = if run.ends_at(end) { SyncWhen::Now } else { SyncWhen::Later };
         let lane = if run.is_small() { Lane::Ahead } else { Lane::Behind };
         let written = run.in_turn(first_seq, end, || {
@@ -74,7 +74,7 @@ pub fn drain(
     Ok(())
 }
 
-/// Notes what is found in the outcomes, once a run.
+/// Notes what is found in the outcomes, once for each run.
 fn note(store: &Store, findings: &Findings, run: &Run, outcomes: &RenderedBatch) {
     let job = format!("job {}", run.job_id);
     if outcomes.off_profile_addresses() > 0 && run.is_first_notice(Check::EmailOutsideProfile) {
@@ -101,10 +101,10 @@ struct Users {
     read_at: Timestamp,
 }
 
-/// Reads first and renders then: a slow text must not hold on to the file.
+/// Reads first and renders then: a slow text must not hold a read transaction.
 fn render(store: &Store, chunk: &Chunk, from_seq: u64, stopping: impl Fn() -> bool) -> Result<RenderedBatch> {
     let users = read(store, chunk, from_seq)?;
-    // Most messages are about as long as what they are made of.
+    // Most messages are about as long as what they are made from.
     let mut outcomes = RenderedBatch::with_capacity(users.rows.len(), users.text.len());
     let nothing = StoredRecipient::default();
     for (i, (recipient, user)) in users.rows.iter().enumerate() {

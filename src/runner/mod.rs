@@ -1,9 +1,8 @@
 //! The pool that drains jobs: users become messages in the outbox.
 //!
-//! One thread follows the rows: whichever job is PROCESSING gets a place in the schedule, at start-up as after a bell.
-//! Another sends what was delayed, when its time has come. The others claim a chunk at a time, of new jobs first and then
-//! of each job in turn, render it, and hand it to the writer in the order of the users. One of them is there for new jobs
-//! only.
+//! One thread follows the rows: every PROCESSING job gets a place in the schedule, both at the start and after a bell.
+//! Another sends delayed messages when they are due. The others claim a chunk at a time, of new jobs first and then of
+//! each job in turn, render it, and hand it to the writer in the order of the users. One of them is for new jobs only.
 
 mod delayed;
 mod drain;
@@ -34,7 +33,8 @@ use delayed::DelayedSender;
 use drain::Part;
 use schedule::{Chunk, Claim, Run, Schedule};
 
-/// Parts of a thread that are with the writer at once, while it works on a small job. Of a large one it is one.
+/// Parts of one thread that the writer may have at once, while the thread works on a small job. For a large job it is
+/// one.
 const SMALL_PARTS: usize = 4;
 
 pub struct Runner {
@@ -45,16 +45,16 @@ pub struct Runner {
     stopping: AtomicBool,
 }
 
-/// What decides how jobs go on besides themselves.
+/// What decides how jobs go on.
 #[derive(Clone, Default)]
 pub struct Steered {
     pub lifecycle: Lifecycle,
-    /// One job is drained after the other.
+    /// Jobs are drained one after the other.
     pub in_order: bool,
 }
 
 impl Runner {
-    /// Starts `workers` threads, those that feed them, and if there are any, the one for new jobs; all of them or none.
+    /// Starts `workers` threads, those that feed them and, if there are any, the one for new jobs. All of them or none.
     pub fn start(
         store: Arc<Store>,
         findings: Arc<Findings>,
@@ -89,7 +89,7 @@ impl Runner {
         Ok((runner, threads))
     }
 
-    /// What has been rendered is written, then the threads end. What is left of a job goes on at the next start.
+    /// Rendered messages are still written, then the threads end. The rest of a job goes on at the next start.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.schedule.stop();
@@ -135,7 +135,7 @@ impl Runner {
     }
 
     fn try_schedule_job(&self, number: JobRow) -> Result<()> {
-        // It may have come to its end since it was listed.
+        // It may have ended since it was listed.
         let Some((job, definition)) = self.store.read(|db| job::find_processing(db, number))? else {
             return Ok(());
         };
@@ -148,7 +148,7 @@ impl Runner {
         match resolved.and_then(renderer) {
             Ok(renderer) => {
                 let what = format!("job {}", job.job_id);
-                // A send was told of when it came.
+                // A send was noted when it was requested.
                 let is_bulk = job.kind == JobKind::Bulk;
                 let is_v1 = !is_bulk && send_v1::is_definition(&definition);
                 let unknown = renderer.unknown_elements(&what).filter(|_| is_bulk);
@@ -179,7 +179,7 @@ impl Runner {
         self.drain_chunks(Claim::New);
     }
 
-    /// Some parts are with the writer while the next is rendered: neither waits for the other.
+    /// The writer has some parts while the next one is rendered: neither waits for the other.
     fn drain_chunks(&self, of: Claim) {
         let mut parts = VecDeque::new();
         loop {
@@ -199,7 +199,7 @@ impl Runner {
 
     /// A panic must not leave a chunk open: the others would wait for it.
     fn drain(&self, chunk: &Chunk, parts: &mut VecDeque<Part>) -> Result<()> {
-        // A small job's next chunk does not wait until a large one's part is written.
+        // The next chunk of a small job does not wait until a part of a large one is written.
         let under_way = if chunk.run.is_small() { SMALL_PARTS } else { 1 };
         let submitted = |part: Part| {
             parts.push_back(part);
@@ -235,7 +235,7 @@ impl Runner {
         }
     }
 
-    /// A chunk, or a part of it that was with the writer, has come to its end.
+    /// Notes that a chunk, or a part that the writer had, has ended.
     fn ended(&self, run: &Arc<Run>, outcome: Result<()>) {
         if let Err(error) = outcome
             && run.fail()

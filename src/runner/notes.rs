@@ -7,9 +7,9 @@ use crate::model::bulk::{Job, JobKind};
 use crate::model::row::EnvironmentRow;
 use crate::store::{Store, environment};
 
-/// The request that has brought a job about, which is what its messages are found by.
+/// The request that a job comes from: its messages are found by this name.
 pub fn request_of(job: &Job, definition: &str) -> String {
-    // Only the first form of a send has its recipients beside its definition.
+    // Only a send in its first version has its recipients beside its definition.
     let has_recipients = || serde_json::from_str::<Value>(definition).is_ok_and(|it| it.get("to").is_some());
     match job.kind {
         JobKind::Bulk => format!("POST /bulk/{}/run", job.job_id),
@@ -18,7 +18,7 @@ pub fn request_of(job: &Job, definition: &str) -> String {
     }
 }
 
-/// Notes a finding of a job's environment. One that was reset meanwhile has none any more.
+/// Notes a finding about a job's environment, unless that was reset meanwhile.
 pub fn note(
     store: &Store,
     findings: &Findings,

@@ -1,4 +1,5 @@
-//! Whose turn it is: new jobs first, for a moment, then a chunk of each job in turn; within a job, the order of its users.
+//! Which job is next: new jobs first, for a moment, then a chunk of each job in turn. Within a job, the order of its
+//! users.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -19,19 +20,19 @@ use crate::store::{Bell, Store};
 const CHUNK_TIME: Duration = Duration::from_millis(100);
 /// The same while other jobs wait for their turn behind it.
 const SHARED_CHUNK_TIME: Duration = Duration::from_millis(10);
-/// Users of a chunk, at most: enough to make a commit worth its while.
+/// The most users of a chunk: enough to make a commit worthwhile.
 const CHUNK_USERS: u64 = 1_000;
-/// Users of a job's first chunk, of which it is not known how long they take.
+/// Users of a job's first chunk: it is not known yet how long they take.
 const FIRST_CHUNK_USERS: u64 = 16;
-/// A chunk has at most so many times the users of the one before it: texts may take longer from one user on.
+/// The most that a chunk may grow over the one before it: texts may take longer from one user on.
 const CHUNK_GROWTH: u64 = 8;
-/// Rendering that a job may have done and still be new: a small one is over before.
+/// How much rendering a job may have had and still count as new. A small job is over before.
 const NEW_TIME: Duration = Duration::from_millis(20);
-/// Chunks of new jobs in a row, after which another job has its turn.
+/// The most chunks of new jobs in a row: then another job has its turn.
 const NEW_CHUNKS: usize = 3;
-/// Users of a small job, at most. It goes on ahead of large ones until its end, for which a client may well wait.
+/// The most users of a small job. It goes on ahead of large ones until its end, since a client may well wait for it.
 const SMALL_JOB_USERS: u64 = 2_000;
-/// Before a job is scheduled again after its messages could not be written.
+/// How long a job pauses if its messages could not be written.
 const PAUSE_MILLIS: i64 = 1_000;
 
 /// There are fewer checks than bits.
@@ -43,10 +44,10 @@ fn bit(check: Check) -> u32 {
 pub struct Run {
     pub job: JobRow,
     pub job_id: String,
-    /// The row's number of its environment.
+    /// The row of its environment.
     pub environment: EnvironmentRow,
     pub renderer: Renderer,
-    /// What has brought it about.
+    /// The request that it comes from.
     pub request: String,
     received: u64,
     kind: JobKind,
@@ -61,7 +62,7 @@ pub struct Run {
 struct State {
     /// The first user that no worker has claimed.
     unclaimed: u64,
-    /// The first user whose outcome was not yet handed to the writer.
+    /// The first user whose outcome the writer has not got yet.
     unsubmitted: u64,
     /// Users that are rendered in [`CHUNK_TIME`], as far as is known.
     in_time: u64,
@@ -69,8 +70,8 @@ struct State {
     most: u64,
     /// How long rendering has taken, in all threads.
     rendered: Duration,
-    /// Chunks that were claimed and have not ended, and parts that are with the writer: as often as [`Schedule::close`]
-    /// has yet to be called.
+    /// Chunks that were claimed and have not ended, and parts that the writer has: [`Schedule::close`] has to be called
+    /// so many times.
     outstanding: usize,
     failed: bool,
 }
@@ -109,22 +110,22 @@ impl Run {
         }
     }
 
-    /// Whether this check has found nothing in a run yet: what there is to say about all users of a job is said once.
+    /// Whether this check has found nothing in a run yet: a finding about all users of a job is noted once.
     pub fn looks_for(&self, check: Check) -> bool {
         self.noticed.load(Ordering::Relaxed) & bit(check) == 0
     }
 
-    /// True for the first that finds something.
+    /// True for the first finding.
     pub fn is_first_notice(&self, check: Check) -> bool {
         self.noticed.fetch_or(bit(check), Ordering::Relaxed) & bit(check) == 0
     }
 
-    /// For how long it has been drained since it was run, or since the start.
+    /// How long it has been drained since it was run, or since the start.
     pub fn taken(&self) -> Duration {
         self.begun.elapsed()
     }
 
-    /// Takes note of how long rendering took, for the next chunk to take about [`CHUNK_TIME`].
+    /// Notes how long rendering took, so that the next chunk takes about [`CHUNK_TIME`].
     pub fn note_pace(&self, users: u64, taken: Duration) {
         let in_time = (CHUNK_TIME.as_nanos() * u128::from(users)) / taken.as_nanos().max(1);
         let mut state = self.state();
@@ -155,8 +156,8 @@ impl Run {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until all users before `seq` are with the writer, then calls `submit`, which hands over the users up to
-    /// `end`. `None` if the run has failed meanwhile.
+    /// Waits until the writer has all users before `seq`, then calls `submit`, which hands over the users up to `end`.
+    /// `None` if the run has failed meanwhile.
     pub fn in_turn<T>(&self, seq: u64, end: u64, submit: impl FnOnce() -> T) -> Option<T> {
         let early = |state: &mut State| state.unsubmitted < seq && !state.failed;
         let mut state = self.changed.wait_while(self.state(), early).unwrap_or_else(PoisonError::into_inner);
@@ -170,7 +171,7 @@ impl Run {
         Some(submitted)
     }
 
-    /// Gives the run up; threads that wait for a turn in it return. Returns whether it was still going.
+    /// Gives the run up. Threads that wait for a turn in it return. Returns whether it was still going.
     pub fn fail(&self) -> bool {
         let mut state = self.state();
         let was_going = !state.failed;
@@ -184,7 +185,7 @@ impl Run {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     Any,
-    /// Of new jobs only: they do not wait until a large one's text is rendered, or written.
+    /// Those of new jobs only, which do not wait until a large job's text is rendered or written.
     New,
 }
 
@@ -193,7 +194,7 @@ pub struct Schedule {
     queue: Mutex<RunQueue>,
     changed: Condvar,
     gate: Gate,
-    /// One job is drained after the other, so that the same requests lead to the same rows.
+    /// Jobs are drained one after the other, so that the same requests lead to the same rows.
     in_order: bool,
     /// Rings when a run is held, or another may have its turn.
     bell: Bell,
@@ -206,7 +207,7 @@ struct Gate {
 }
 
 impl Gate {
-    /// Users behind the first `users` that may have their turn. A send is none of a job's life cycle.
+    /// How many users after the first `users` may be processed. A send has no life cycle of a job.
     fn allowed(&self, run: &Run, users: u64) -> u64 {
         if run.kind != JobKind::Bulk {
             return u64::MAX;
@@ -251,7 +252,7 @@ impl Schedule {
         !self.in_order || queue.runs.len() <= queue.held.len()
     }
 
-    /// Has those go on that were held and may go on now, and tells when the next one may, if that is known.
+    /// Releases held runs that may go on now, and returns when the next one may, if that is known.
     pub fn release(&self) -> Option<Timestamp> {
         let mut queue = self.queue();
         let (mut next, mut is_any) = (None, false);
@@ -286,10 +287,10 @@ impl Schedule {
         queue.runs.contains_key(&job) || queue.pauses.contains_key(&job)
     }
 
-    /// Ends the pauses that are over, and tells when the next one is.
+    /// Ends pauses that are over, and returns when the next one ends.
     pub fn end_pauses(&self, now: Timestamp) -> Option<Timestamp> {
         let mut queue = self.queue();
-        // One that lies farther ahead than a pause takes began before the clock was set back.
+        // A pause that would last longer than a pause can began before the clock was set back.
         queue.pauses.retain(|_, until| *until > now && *until <= now.after(PAUSE_MILLIS));
         queue.pauses.values().min().copied()
     }
@@ -316,7 +317,7 @@ impl Schedule {
             if queue.stopped {
                 return None;
             }
-            // Those that had a turn may all be held.
+            // The ones in turn may all be held.
             if let Some(chunk) = self.claim_of(&mut queue, of) {
                 return Some(chunk);
             }
@@ -337,7 +338,7 @@ impl Schedule {
         self.claim_of(&mut self.queue(), of)
     }
 
-    /// Tells that a chunk, or a part that was with the writer, has ended. Returns whether its job now pauses.
+    /// Notes that a chunk, or a part that the writer had, has ended. Returns whether its job now pauses.
     pub fn close(&self, run: &Arc<Run>, now: Timestamp) -> bool {
         let mut queue = self.queue();
         let (outstanding, failed, unclaimed) = {

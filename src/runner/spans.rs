@@ -1,5 +1,5 @@
-//! What waits for a span when the clock was set back. Messages that are delayed until an instant go by the clock. Those
-//! that are delayed for a span are brought forward, so that they wait as long as they should.
+//! Keeps the length of waits when the clock is set back. Messages that are delayed until an instant follow the clock.
+//! Those that are delayed for a span are brought forward, so that they wait as long as they should.
 
 use crate::clock::Timestamp;
 use crate::compose::SIMULATED_DELAY_MILLIS;
@@ -11,36 +11,37 @@ use crate::store::message::{self, DelayedMessage};
 use crate::store::set_back::SetBack;
 use crate::store::{Db, Store, job};
 
-/// Delayed messages that are looked at or written at a time: others have their turn in between.
+/// Delayed messages that are read or written at a time: other work has its turn in between.
 const PIECE_MESSAGES: usize = 2_000;
-/// No message is brought forward for less.
+/// A message is not brought forward by less.
 const SLACK_MILLIS: i64 = 1_000;
 
 /// Keeps delayed messages from waiting longer than they should.
 pub struct Spans {
     /// What is being corrected.
     set_backs: Vec<SetBack>,
-    /// By how much the clock had been set back after these, all in all.
+    /// By how much the clock had been set back after these, in total.
     set_back_millis: i64,
     /// How far that has come. `None` if there is nothing to be corrected.
     next: Option<MessageNumber>,
 }
 
 impl Spans {
-    /// At the start. The clock may have been set back since the last one: by how much is not known, but no message
-    /// waits for longer from now on than it should have all in all.
+    /// At the start. The clock may have been set back since the last one, by an unknown amount. No message may wait
+    /// longer from now on than it should in total.
     pub fn new(store: &Store) -> Self {
         let (set_backs, set_back_millis) = store.take_set_backs();
         Spans { set_backs, set_back_millis, next: Some(MessageNumber(0)) }
     }
 
-    /// Corrects what the clock's set-backs since the last time have moved away. What fails is gone on with the next time.
+    /// Corrects what set-backs of the clock since the last call have moved away. If it fails, it continues with the
+    /// next call.
     pub fn correct(&mut self, store: &Store, is_stopping: impl Fn() -> bool) -> Result<()> {
         if store.set_back_millis() != self.set_back_millis {
-            // The writer takes note of it with any change.
+            // Any change makes the writer note a set-back.
             store.write(|_| Ok(()))?;
         }
-        // What comes while something is corrected has its turn afterwards.
+        // A set-back during a correction is handled afterwards.
         while !is_stopping() {
             let Some(from) = self.next else {
                 (self.set_backs, self.set_back_millis) = store.take_set_backs();
@@ -52,7 +53,7 @@ impl Spans {
                 continue;
             };
             let set_back_millis = store.set_back_millis();
-            // By this much everything is moved afterwards: until then, it is so much later than the clock says.
+            // Later set-backs move everything by so much: until then, the true time is so much later than the clock's.
             let to_come = set_back_millis - self.set_back_millis;
             let (late, next) = store.read(|db| list_late(db, from, &self.set_backs, db.now().after(to_come)))?;
             if store.set_back_millis() != set_back_millis {
@@ -67,7 +68,7 @@ impl Spans {
     }
 }
 
-/// All that were to come after a span.
+/// Brings forward all endings that were to come after a span.
 fn bring_endings_forward(store: &Store, by: SetBack, is_stopping: impl Fn() -> bool) -> Result<()> {
     let mut next = Some(MessageNumber(0));
     while let Some(from) = next.filter(|_| !is_stopping()) {
@@ -77,8 +78,8 @@ fn bring_endings_forward(store: &Store, by: SetBack, is_stopping: impl Fn() -> b
     Ok(())
 }
 
-/// Which of a piece of the delayed messages are due too late, with the instants when they should be; and where the next
-/// piece begins.
+/// Which messages of a piece are due too late, with the instants when they should be due, and where the next piece
+/// begins.
 fn list_late(
     db: &Db<'_>,
     from: MessageNumber,
@@ -106,13 +107,13 @@ fn list_late(
     Ok((late, next))
 }
 
-/// What the messages of a job were told.
+/// The delay of a job's messages.
 fn delay_of(db: &Db<'_>, job: JobRow) -> Result<Option<Delay>> {
     let (_, definition) = job::get_by_number(db, job)?;
     Ok(Definition::read(&definition, Reading::Lenient)?.delay)
 }
 
-/// For how long a message waits all in all. `None` if it waits for an instant.
+/// How long a message waits in total. `None` if it waits for an instant.
 fn span(delay: Option<Delay>, it: &DelayedMessage) -> Option<i64> {
     match delay {
         Some(Delay::Until(at)) if at == it.due_at => None,

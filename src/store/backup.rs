@@ -1,4 +1,4 @@
-//! Copies of the whole file, made while it is served or not. All pages of one are of one moment.
+//! Copies of the whole file, made while it is served or not. All pages of a copy are of one moment.
 
 use std::path::Path;
 use std::sync::TryLockError;
@@ -16,12 +16,12 @@ use super::engine::stopping::Stopping;
 use crate::crash::{self, Point};
 use crate::error::{Error, Kind, Result};
 
-/// Pages that are copied from one look at whether all is to stop to the next.
+/// Pages that are copied between two checks for the stop.
 const STEP_PAGES: i32 = 256;
-/// Steps from one sync to the next. Much that is written at once would make the syncs of a daemon wait.
+/// Steps between two syncs. A sync after more data would make the syncs of a daemon wait.
 const STEPS_PER_SYNC: u32 = 16;
 
-/// What SQLite keeps beside a database: it would be read together with a copy that is put there.
+/// What SQLite keeps beside a database. It would be read together with a copy that is put there.
 pub(super) const JOURNALS: [&str; 2] = ["-wal", "-journal"];
 
 /// A copy that was made and checked.
@@ -74,7 +74,7 @@ impl Store {
             return Err(partial::exists(to));
         }
         let partial = Partial::create(to)?;
-        // Opened by its name, as every reader is: that must not be another file's by now.
+        // Opened by its name, as every reader is: another file must not have that name by now.
         let source = file::open_reader(&self.path)?;
         self.in_place.check()?;
         let copied = copy(source, &partial, &self.stopping)?;
@@ -88,7 +88,7 @@ impl Store {
     }
 }
 
-/// Refuses a name that something has already, and that is not to be replaced.
+/// Refuses a name that is taken, unless its file is to be replaced.
 fn refuse_taken(from: &Path, to: &Path, replace: bool) -> Result<()> {
     refuse_beside(to)?;
     let Ok(metadata) = to.symlink_metadata() else { return Ok(()) };
@@ -116,21 +116,21 @@ fn refuse_beside(to: &Path) -> Result<()> {
     }
 }
 
-/// Whether there is a file with something in it. SQLite's readers leave an empty log.
+/// Whether there is a file that is not empty. SQLite's readers leave an empty log.
 pub(super) fn holds_something(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file() || metadata.len() > 0)
 }
 
-/// Copies one state of the database and returns how many pages it has. The connection is closed, so that the log is not
-/// held on to while the copy is checked.
+/// Copies one state of the database and returns how many pages it has. The connection is closed then, so that it does
+/// not hold the log while the copy is checked.
 pub(super) fn copy(source: Connection, partial: &Partial, stopping: &Stopping) -> Result<u64> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut target = Connection::open_with_flags(partial.path(), flags)?;
-    // Until it is complete it is thrown away, and it is synced as a whole.
+    // An incomplete copy is thrown away, and a complete one is synced as a whole.
     target.pragma_update(None, "journal_mode", "OFF")?;
     target.pragma_update(None, "synchronous", "OFF")?;
-    // A read transaction of its own: without one each step reads what is there by then, and a change in between has the
-    // copy begin anew, under a busy writer for ever.
+    // A read transaction of its own. Without one, each step would read the newest state, and a change between two steps
+    // would restart the copy: under a busy writer for ever.
     let snapshot = source.unchecked_transaction()?;
     let pages: u64 = snapshot.query_row("PRAGMA page_count", [], |row| row.get(0))?;
     {
@@ -168,7 +168,7 @@ pub(super) fn unreadable(path: &Path, error: &rusqlite::Error) -> Error {
     Error::startup(format!("{} cannot be read: {error}", path.display()))
 }
 
-/// For a person who has named the file.
+/// An error for the user who has named the file.
 pub(super) fn of_source(path: &Path, error: Error) -> Error {
     Error::startup(format!("{} cannot be copied: {error}", path.display()))
 }

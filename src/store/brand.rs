@@ -110,7 +110,7 @@ pub fn list(
     Ok(Page { items: brands, next: None })
 }
 
-/// Makes the brand what the payload says. What does not change it makes no version.
+/// Replaces what the brand says by the payload. If nothing changes, no version is made.
 pub fn replace(tx: &mut Tx<'_>, brand: &Brand, payload: &BrandPayload) -> Result<()> {
     let brand_json = payload.to_json(&brand.brand_id);
     if brand_json == brand.brand_json {
@@ -126,7 +126,7 @@ pub fn replace(tx: &mut Tx<'_>, brand: &Brand, payload: &BrandPayload) -> Result
     }
 }
 
-/// The current version is not that any more.
+/// The current version ends.
 fn note_replaced(tx: &Tx<'_>, brand: &Brand) -> Result<()> {
     let mut told = tx.conn.prepare_cached("UPDATE brand_versions SET replaced_at = ?2 WHERE brand_version = ?1")?;
     told.execute(params![brand.brand_version, tx.now.millis()])?;

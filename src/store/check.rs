@@ -14,7 +14,7 @@ use crate::model::channel::Channel;
 use crate::model::message_status::{MessageStatus, Reason};
 use crate::model::provider::Provider;
 
-/// Each must count zero: what it counts, and how.
+/// Each must count zero: its name, and its query.
 const MUST_BE_ZERO: &[(&str, &str)] = &[
     (
         "jobs whose counters add up to more users than they received, or that are COMPLETED with fewer",
@@ -149,7 +149,7 @@ const MUST_BE_ZERO: &[(&str, &str)] = &[
     ),
 ];
 
-/// The columns of the large tables that hold one of a few words, which no CHECK of theirs lists.
+/// The columns of the large tables that hold one of a few words and have no CHECK that lists them.
 fn columns_of_words() -> [(&'static str, &'static str, Vec<&'static str>); 11] {
     let (statuses, reasons) = (words(MessageStatus::NAMES), words(Reason::NAMES));
     let (channels, providers) = (words(Channel::NAMES), words(Provider::NAMES));
@@ -204,7 +204,7 @@ impl fmt::Display for FileSummary {
     }
 }
 
-/// Looks the whole file over: SQLite's own integrity check, then the promises that bulkd makes. Changes nothing.
+/// Checks the whole file: first SQLite's own integrity check, then the invariants of bulkd. Changes nothing.
 pub fn check(path: &Path) -> Result<FileSummary> {
     inspect_existing(path)?;
     let conn = open(path).map_err(|error| Reporter(path).unreadable(error))?;
@@ -219,8 +219,8 @@ pub fn check(path: &Path) -> Result<FileSummary> {
     })
 }
 
-/// The same of a file that no other process changes, which is called `shown`. Without a summary if it is of an older
-/// version: then it is looked over by SQLite alone.
+/// The same for a file that no other process changes, named `shown` in errors. There is no summary for an older
+/// version, which only SQLite checks.
 pub(in crate::store) fn check_alone(path: &Path, shown: &Path, stopping: &Stopping) -> Result<Option<FileSummary>> {
     file::inspect(path)?;
     let unreadable = |error: rusqlite::Error| Reporter(shown).unreadable(error);
@@ -231,7 +231,7 @@ pub(in crate::store) fn check_alone(path: &Path, shown: &Path, stopping: &Stoppi
     summary
 }
 
-/// Refuses a file that is not there, or is none of ours.
+/// Refuses a file that is missing or not ours.
 pub(in crate::store) fn inspect_existing(path: &Path) -> Result<()> {
     if !path.exists() {
         return Err(Error::startup(format!("there is no file {}", path.display())));
@@ -244,7 +244,7 @@ pub(in crate::store) fn inspect_existing(path: &Path) -> Result<()> {
 struct Reporter<'a>(&'a Path);
 
 impl Reporter<'_> {
-    /// Names out of a damaged file may hold anything.
+    /// Names from a damaged file may hold anything.
     fn refused(self, what: &str) -> Error {
         Error::startup(format!("{} {}", self.0.display(), what.replace(char::is_control, " ")))
     }
@@ -264,14 +264,14 @@ fn look_over(conn: &Connection, path: &Path, reporter: Reporter<'_>) -> Result<O
     let snapshot = conn.unchecked_transaction().map_err(unreadable)?;
     let version = migrate::version(&snapshot).map_err(unreadable)?;
     migrate::refuse_newer(path, version)?;
-    // SQLite fills up a last page that is cut short, and says nothing.
+    // SQLite fills up a last page that is cut short, without an error.
     let page_bytes: u64 = snapshot.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(unreadable)?;
     let file_bytes = path.metadata().map_err(|error| reporter.refused(&format!("cannot be read: {error}")))?.len();
     if file_bytes % page_bytes != 0 {
         return Err(reporter.unsound("its last page is cut short"));
     }
     let mut integrity = snapshot.prepare("PRAGMA integrity_check(3)").map_err(unreadable)?;
-    // What was found before it could not go on is told, too.
+    // What was found before an error ended the check is reported, too.
     let findings: Vec<String> = integrity
         .query_map([], |row| row.get(0))
         .map(|rows| rows.map(|row| row.unwrap_or_else(|error| error.to_string())).collect())
@@ -305,11 +305,11 @@ fn look_over(conn: &Connection, path: &Path, reporter: Reporter<'_>) -> Result<O
 /// A connection that leaves the file as it is, and nothing beside it.
 pub(in crate::store) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let has_log = file::with_suffix(path, "-wal").exists();
-    // A process that cannot write the file cannot remove the log that SQLite makes for its readers.
+    // A process that may not write the file cannot remove the log that SQLite makes for its readers.
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     conn.busy_timeout(file::BUSY_TIMEOUT)?;
     conn.pragma_update(None, "query_only", true)?;
-    // A log that was there is not folded in.
+    // A log that was there is not merged.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
     let writable = !conn.is_readonly("main")? && migrate::version(&conn).is_ok();
     if has_log || writable {

@@ -1,5 +1,5 @@
-//! A file without its free pages: what `bulkd compact` makes. A copy is made beside the file, and takes its name when it
-//! is whole and on the disk. Until then the file is as it was.
+//! A file without its free pages: what `bulkd compact` makes. A copy is made beside the file, and takes its name once
+//! it is complete and on the disk. Until then the file stays as it was.
 
 use std::fs;
 use std::path::Path;
@@ -33,7 +33,7 @@ pub fn compact(path: &Path) -> Result<Compacted> {
     // Locks the file itself, whatever its name.
     let held = InPlace::hold(&real)?;
     refuse_hard_links(&real).map_err(|what| refused(&what))?;
-    // The log goes. One that is missing after an end that was not clean is left for the next start to tell of.
+    // The log goes. If it is missing after an unclean end, the next start has to report that.
     if lock.left() != Some(Stage::Serving) || file::with_suffix(&real, "-wal").exists() {
         lock.mark().set(Stage::Closing);
     }
@@ -56,7 +56,7 @@ fn size(path: &Path) -> std::io::Result<u64> {
     Ok(fs::metadata(path)?.len())
 }
 
-/// Another name of the file would go on leading to the old one.
+/// Another name of the file would still lead to the old one.
 fn refuse_hard_links(path: &Path) -> std::result::Result<(), String> {
     #[cfg(unix)]
     if let Ok(metadata) = fs::metadata(path)
@@ -67,8 +67,8 @@ fn refuse_hard_links(path: &Path) -> std::result::Result<(), String> {
     Ok(())
 }
 
-/// Makes a copy that holds all of the file and no more, on the disk. The file itself is left without a log, which must not
-/// be taken for the copy's, and locked as long as the connection lives.
+/// Makes a copy, on the disk, that holds all of the file and no more. The file itself is left without a log, since that
+/// must not be taken for the copy's. It stays locked as long as the connection lives.
 fn make(database: &Path) -> std::result::Result<(Connection, Partial), Box<dyn std::error::Error>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut copy = Partial::create(database)?;

@@ -1,5 +1,5 @@
-//! What an environment has yet to do: its jobs that are being processed, messages and events whose time has come, and when
-//! the next one's comes. The waits until it has come to rest ask this, and the thread that moves the clock.
+//! What an environment has yet to do: the jobs that are being processed, the messages and events that are due, and when
+//! the next one will be. Asked by requests that wait until it has settled, and by the thread that moves the clock.
 
 use rusqlite::params;
 
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
 use crate::model::row::{JobRow, MessageEventRow, WebhookRow};
 
-/// The environment of the message with a number. One that is gone, or is being dropped, has none.
+/// The environment of the message with a number. A message that is gone, or is being dropped, has none.
 const ENVIRONMENT_OF: &str = "(SELECT environment FROM (
          SELECT last_number, job, environment FROM message_ranges
          WHERE first_number <= it.number ORDER BY first_number DESC LIMIT 1)
@@ -21,18 +21,18 @@ const ENVIRONMENT_OF: &str = "(SELECT environment FROM (
 pub struct ProcessingJob {
     pub job: JobRow,
     pub received: u64,
-    /// Users that had their turn.
+    /// Users that were processed.
     pub drained: u64,
 }
 
-/// Whether nothing goes on in an environment: no job is being processed, no message is due, and its webhooks were told all
-/// or have given it up. What waits for a later time is at rest.
+/// Whether nothing goes on in an environment: no job is being processed, no message is due, and its webhooks have every
+/// event, or have given it up. What waits for a later time counts as settled.
 pub fn has_settled(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
     is_quiet(db, environment, |_| false, |_| false)
 }
 
 /// Whether nothing is to be done in an environment now: its jobs are as far as they may be, no message is due, and its
-/// webhooks were told all, or wait for the moment of another attempt.
+/// webhooks have every event, or wait for the time of another attempt.
 pub fn is_done_for_now(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -41,7 +41,7 @@ pub fn is_done_for_now(
     is_quiet(db, environment, may_rest, |at| at > db.now)
 }
 
-/// Whether all is quiet, but for jobs that may rest, and for events that may wait for another attempt at this moment.
+/// Whether nothing goes on, except jobs that may rest, and events that may wait for another attempt at this moment.
 fn is_quiet(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -54,13 +54,13 @@ fn is_quiet(
         && !is_any_untold(db, environment)?)
 }
 
-/// When something of an environment is due next, also if that is past.
+/// When something of an environment is due next. That may be in the past.
 pub fn next_at(db: &Db<'_>, environment: EnvironmentRow) -> Result<Option<Timestamp>> {
     let of_messages = first_message(db, environment, Timestamp(i64::MAX))?;
     Ok(of_messages.into_iter().chain(first_event(db, environment)?).min())
 }
 
-/// When the first message is due of those of an environment that are by then: it goes out, or comes to its end.
+/// When the first of an environment's messages is due: it goes out then, or comes to its end.
 fn first_message(db: &Db<'_>, environment: EnvironmentRow, by: Timestamp) -> Result<Option<Timestamp>> {
     let mut first = db.conn.prepare_cached(&format!(
         "SELECT min(at) FROM (
@@ -91,13 +91,12 @@ fn first_event(db: &Db<'_>, environment: EnvironmentRow) -> Result<Option<Timest
     Ok(first.map(Timestamp))
 }
 
-/// Whether a webhook has yet to be told of something that has come to pass in an environment. One whose queue is full is
-/// told when there is room again.
+/// Whether a webhook has yet to get an event of an environment. One with a full queue gets it when there is room again.
 fn is_any_untold(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
     let mut webhooks = db.conn.prepare_cached(
         "SELECT webhook, last_number, last_event FROM webhooks WHERE environment = ?1 OR environment IS NULL",
     )?;
-    // Of messages that could not be made, and of those that are being dropped, nothing is told.
+    // There are no events of messages that could not be made, or that are being dropped.
     let mut messages = db.conn.prepare_cached(
         "SELECT 1 FROM message_ranges
          CROSS JOIN jobs ON jobs.job = message_ranges.job
@@ -134,16 +133,16 @@ pub fn processing(db: &Db<'_>, environment: EnvironmentRow) -> Result<Vec<Proces
     Ok(jobs.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The last thing that has happened to a message.
+/// The last event of any message.
 pub fn last_event(db: &Db<'_>) -> Result<MessageEventRow> {
     let mut last = db.conn.prepare_cached("SELECT coalesce(max(event), 0) FROM message_events")?;
     Ok(last.query_row([], |row| row.get(0))?)
 }
 
-/// What has happened to messages of an environment after an event, but for those that were canceled: how many that waited
-/// were sent or refused, and how often something happened to one that had gone out.
+/// What has happened to messages of an environment after an event, except those that were canceled: how many waiting
+/// ones were sent or refused, and how often something happened to one that had gone out.
 pub fn count_happened(db: &Db<'_>, environment: EnvironmentRow, after: MessageEventRow) -> Result<(u64, u64)> {
-    // Of one that did not wait, the first of two events says as what it had begun.
+    // If the message did not wait, the first of two events tells what it began as.
     let mut count = db.conn.prepare_cached(&format!(
         "SELECT count(*) FILTER (WHERE is_first AND NOT is_beginning), count(*) FILTER (WHERE NOT is_first) FROM (
              SELECT NOT EXISTS (

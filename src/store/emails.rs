@@ -15,7 +15,7 @@ use crate::model::environment::EnvironmentRow;
 use crate::model::message_status::MessageStatus;
 use crate::model::row::{JobRow, MessageNumber, TemplateVersion};
 
-/// What a delivery has come to that went out.
+/// The statuses of a delivery that went out.
 pub const WENT_OUT: [MessageStatus; 5] = [
     MessageStatus::Sent,
     MessageStatus::Delivered,
@@ -24,8 +24,8 @@ pub const WENT_OUT: [MessageStatus; 5] = [
     MessageStatus::Simulated,
 ];
 
-/// The newest messages with an e-mail that went out, each with its job: those with numbers behind `behind` of which
-/// `is_shown` says so, at most so many.
+/// The newest messages with an e-mail that went out, each with its job: those with numbers behind `behind` for which
+/// `is_shown` is true, at most so many.
 pub fn newest(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -63,18 +63,19 @@ pub fn at(db: &Db<'_>, number: MessageNumber) -> Result<Option<OutboxMessage>> {
     message::locate(db, number)?.map(|location| outbox::get(db, &location)).transpose()
 }
 
-/// The message there, if it is in this environment and has an e-mail.
+/// The message there, if it is of this environment and has an e-mail.
 pub fn get(db: &Db<'_>, environment: EnvironmentRow, message_id: &str) -> Result<Option<OutboxMessage>> {
     message::find(db, environment, message_id)?.map(|location| outbox::get(db, &location)).transpose()
 }
 
-/// The number of the last message, wherever it is.
+/// The number of the last message of any environment.
 pub fn last(db: &Db<'_>) -> Result<MessageNumber> {
     message::last_number(db)
 }
 
-/// Tells which e-mails need not be looked at for some words, by the [index of texts](TextIndex). It knows what is stored of
-/// an e-mail, and so nothing of one in whose making an override, a brand or the headers of a template had a say.
+/// Uses the [index of texts](TextIndex) to tell which e-mails need not be looked at for some words. The index knows
+/// what is stored of an e-mail. So it tells nothing of one that an override, a brand or the headers of a template have
+/// changed.
 pub struct Sieve<'a> {
     db: &'a Db<'a>,
     candidates: Candidates<'a>,
@@ -83,8 +84,8 @@ pub struct Sieve<'a> {
 }
 
 impl<'a> Sieve<'a> {
-    /// For words that are folded, each of which is in subject, text or address of an e-mail that is meant. From now on the
-    /// index follows the environment.
+    /// For folded words, each of which must be in subject, text or address of an e-mail. From now on the index follows
+    /// the environment.
     pub fn new(db: &'a Db<'a>, environment: EnvironmentRow, words: &[String]) -> Option<Self> {
         let index: &TextIndex = db.texts?;
         let candidates = Candidates::new(index, words);
@@ -95,12 +96,12 @@ impl<'a> Sieve<'a> {
         Some(Sieve { db, candidates, by_job: HashMap::new(), by_template: HashMap::new() })
     }
 
-    /// Whether the e-mail has not all of the words.
+    /// Whether the e-mail lacks one of the words.
     pub fn rules_out(&mut self, number: MessageNumber, job: JobRow) -> Result<bool> {
         Ok(self.candidates.next(number.0, number.0, 1).is_none() && self.is_plain(job)?)
     }
 
-    /// Whether the e-mails of a job are what is stored of each, and no more. If in doubt, they are not.
+    /// Whether the e-mails of a job are exactly what is stored of each. If in doubt, they are not.
     fn is_plain(&mut self, job: JobRow) -> Result<bool> {
         if let Some(known) = self.by_job.get(&job) {
             return Ok(*known);

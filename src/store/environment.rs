@@ -1,4 +1,4 @@
-//! Environments: one row a bearer key.
+//! Environments: a row for each API key.
 
 use std::cell::Cell;
 
@@ -18,7 +18,7 @@ pub fn find(db: &Db<'_>, environment: &Environment) -> Result<Option<Environment
     Ok(find.query_row(params![environment.key_hash], |row| row.get(0)).optional()?)
 }
 
-/// The row of an environment whose things are to be read: [`NOTHING`] if it has made nothing before.
+/// The row of an environment that is to be read: [`NOTHING`] if it has made nothing yet.
 pub fn find_or_nothing(db: &Db<'_>, environment: &Environment) -> Result<EnvironmentRow> {
     Ok(find(db, environment)?.unwrap_or(NOTHING))
 }
@@ -40,11 +40,11 @@ fn insert(tx: &mut Tx<'_>, key_hash: &[u8], label: &str) -> Result<EnvironmentRo
     Ok(row)
 }
 
-/// What is called an environment that no key opens, in place of the hash of one.
+/// Stands in place of a key's hash for an environment that no key opens.
 const SET_ASIDE: &str = "set aside";
 
-/// The environment of what nothing finds: lists and webhooks that were there, and go in pieces, and lists that are yet to
-/// be put in their places. `None` if there are none.
+/// The environment of what nothing finds: lists and webhooks that were deleted and are removed in pieces, and lists
+/// that are not in their places yet. `None` if there are none.
 pub(in crate::store) fn find_aside(db: &Db<'_>) -> Result<Option<EnvironmentRow>> {
     let mut find = db.conn.prepare_cached("SELECT environment FROM environments WHERE key_hash = ?1")?;
     Ok(find.query_row(params![SET_ASIDE.as_bytes()], |row| row.get(0)).optional()?)
@@ -67,8 +67,8 @@ impl<'a> View<'a> {
         View { store, environment, row: Cell::new(None) }
     }
 
-    /// Runs `query` with the environment's row: all its statements see the same state. The row is that of the first of
-    /// these, also if the environment is made or reset meanwhile.
+    /// Runs `query` with the environment's row: all its statements see the same state. The row is that of the first
+    /// query, even if the environment is made or reset meanwhile.
     pub fn read<T>(&self, query: impl FnOnce(&Db<'_>, EnvironmentRow) -> Result<T>) -> Result<T> {
         self.store.read_for_request(|db| {
             let row = self.row.get().map_or_else(|| find_or_nothing(db, self.environment), Ok)?;
@@ -77,9 +77,9 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Makes a change ahead of the request's own, of which it is a part: both are on the disk when that one is. It is made
-    /// in the row of the first of these or of the first look, which is returned. An environment that was reset since has
-    /// lost the others, and nothing is made.
+    /// Makes a change ahead of the request's own, of which it is a part: both are on the disk when the request's own
+    /// is. It is made in the row of the first change or query, which is returned. If the environment was reset since,
+    /// the earlier changes are lost, and nothing is made.
     pub fn write(
         &self,
         change: impl FnOnce(&mut Tx<'_>, EnvironmentRow) -> Result<()> + Send + 'static,
@@ -114,8 +114,7 @@ pub fn last(db: &Db<'_>) -> Result<EnvironmentRow> {
     Ok(last.unwrap_or(NOTHING))
 }
 
-/// Refuses a row that was looked up before and is gone by now: because the environment was reset, or because nothing was
-/// left in it.
+/// Fails if a row that was looked up before is gone: the environment was reset, or nothing was left in it.
 pub fn refuse_gone(db: &Db<'_>, row: EnvironmentRow) -> Result<()> {
     let mut is_there = db.conn.prepare_cached("SELECT 1 FROM environments WHERE environment = ?1")?;
     match is_there.exists([row])? {
@@ -124,7 +123,7 @@ pub fn refuse_gone(db: &Db<'_>, row: EnvironmentRow) -> Result<()> {
     }
 }
 
-/// The environment of a row, if its key still opens it.
+/// The environment of a row, if a key still opens it.
 pub fn of_row(db: &Db<'_>, row: EnvironmentRow) -> Result<Option<Environment>> {
     let mut of_row = db.conn.prepare_cached("SELECT key_hash, label FROM environments WHERE environment = ?1")?;
     let found = of_row.query_row([row], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
@@ -132,7 +131,7 @@ pub fn of_row(db: &Db<'_>, row: EnvironmentRow) -> Result<Option<Environment>> {
     Ok(found.map(|(key_hash, label)| Environment::of_hash(key_hash, &label)))
 }
 
-/// Whether an environment was not reset.
+/// Whether an environment still exists, that is, was not reset.
 pub(in crate::store) fn is_there(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
     let mut is_there = db.conn.prepare_cached(
         "SELECT 1 FROM environments

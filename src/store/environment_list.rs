@@ -1,4 +1,4 @@
-//! Environments as the page shows them, who knows no keys.
+//! Environments as the page shows them, which knows no keys.
 
 use rusqlite::params;
 
@@ -15,7 +15,7 @@ pub struct KnownEnvironment {
     pub last_job_at: Option<Timestamp>,
 }
 
-/// At most `limit` environments, from the one with the newest job on. Those that were reset are not among them.
+/// At most `limit` environments, from the one with the newest job on, without those that were reset.
 pub fn list(db: &Db<'_>, limit: u64) -> Result<Vec<KnownEnvironment>> {
     let mut list = db.conn.prepare_cached(
         "SELECT key_hash, label, created_at, (SELECT created_at FROM jobs WHERE job = last) FROM (
@@ -35,7 +35,7 @@ pub fn list(db: &Db<'_>, limit: u64) -> Result<Vec<KnownEnvironment>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The environment whose key's hash begins so.
+/// The environment whose key's hash begins with these bytes.
 pub fn find(db: &Db<'_>, beginning: [u8; HANDLE_BYTES]) -> Result<Option<Environment>> {
     let (mut first, mut last) = ([0; 32], [u8::MAX; 32]);
     first[..HANDLE_BYTES].copy_from_slice(&beginning);

@@ -1,5 +1,5 @@
-//! The next events behind a position in the messages and in what happened to them. Webhooks of one environment that
-//! have come as far as one another are told the same.
+//! The next events behind a position in the messages and in what happened to them. Webhooks of one environment at the
+//! same position get the same batch.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -23,10 +23,10 @@ const PAGE_ROWS: usize = 64;
 /// Ranges of messages that are looked at for one commit: many may be other environments'.
 const PAGE_RANGES: usize = 256;
 
-/// Reads a page of events behind `position`, of one environment or of all, and not more than there is `room` for.
+/// Reads a page of events behind `position`, of one environment or of all, at most as many as there is `room` for.
 pub fn read(db: &Db<'_>, environment: Option<EnvironmentRow>, position: Position, room: usize) -> Result<EventBatch> {
     let mut batch = EventBatch { events: Vec::new(), position, more: false };
-    // A message that was just made has two at least.
+    // A new message has at least two events.
     if room < LEAST_ROOM {
         return Ok(batch);
     }
@@ -113,8 +113,8 @@ impl EventBuilder<'_> {
         })
     }
 
-    /// The events of what happened to a message, which is the `count`th thing that did. Their ids have the moment in them:
-    /// in a file that was restored from a backup, a row's number may have been that of something else.
+    /// The events of an update of a message, its `count`th. Their ids contain the moment: in a file that was restored
+    /// from a backup, a row's number may have belonged to something else.
     fn update_events(
         &mut self,
         number: MessageNumber,
@@ -148,7 +148,7 @@ impl EventBuilder<'_> {
     }
 }
 
-/// Stages with what the ids of their events end in. Those on the way to the last one are told apart by their names.
+/// Stages with the ends of their events' ids. Those before the last one are told apart by their names.
 fn event_ids(snapshots: Vec<Snapshot>, last: &str) -> Vec<(String, Snapshot)> {
     let before = snapshots.len().saturating_sub(1);
     let suffix = |i, snapshot: Snapshot| {
@@ -157,7 +157,7 @@ fn event_ids(snapshots: Vec<Snapshot>, last: &str) -> Vec<(String, Snapshot)> {
     snapshots.into_iter().enumerate().map(|(i, snapshot)| (suffix(i, snapshot), snapshot)).collect()
 }
 
-/// The numbers of the next messages of an environment or of all, and up to where that is all there are.
+/// The numbers of the next messages of an environment or of all, and the number up to which there are no others.
 fn messages_after(
     db: &Db<'_>,
     environment: Option<EnvironmentRow>,

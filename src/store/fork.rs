@@ -1,5 +1,5 @@
-//! A snapshot as another environment. It has rows of its own, since a message's number tells whose it is: so a fork costs
-//! what it copies. It is one commit, so that a kill leaves all of it or nothing.
+//! A snapshot as another environment. It has rows of its own, since a message's number tells its environment: so a fork
+//! costs what it copies. It is one commit: a kill leaves all of it or nothing.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::row::JobRow;
 
-/// Makes a snapshot the environment of a key that has none.
+/// Makes a snapshot the environment of a key that has none yet.
 pub(in crate::store) fn fork(tx: &mut Tx<'_>, taken: &Taken, of: &Environment) -> Result<()> {
     if find(tx, of)? {
         return Err(taken_key());
@@ -40,16 +40,16 @@ fn find(db: &Db<'_>, of: &Environment) -> Result<bool> {
     Ok(find.exists(params![of.key_hash])?)
 }
 
-/// A fork on its way.
+/// A fork in progress.
 struct Fork {
-    /// Where no key finds it.
+    /// An environment that no key finds.
     to: EnvironmentRow,
     template_versions: HashMap<i64, i64>,
     brand_versions: HashMap<i64, i64>,
     profile_versions: HashMap<i64, i64>,
-    /// Messages: first and last number, and by how much the copy's is higher.
+    /// Messages: first and last number, and how much higher the copy's numbers are.
     copied: Vec<(i64, i64, i64)>,
-    /// Jobs that are to be as far as they were when all is there.
+    /// Jobs, with the state that they get when all is copied.
     jobs: Vec<(JobRow, Value)>,
 }
 
@@ -82,7 +82,7 @@ fn pieces(db: &Db<'_>, saved: &SavedJob) -> Result<(Vec<Piece>, Vec<Piece>)> {
 }
 
 impl Fork {
-    /// Begins with what is small, but for what speaks of messages.
+    /// Copies what is small, except what refers to messages.
     fn begin(tx: &mut Tx<'_>, taken: &Taken) -> Result<Fork> {
         let to = snapshot::make_environment(tx, "kept")?;
         let mut fork = Fork {
@@ -129,7 +129,7 @@ impl Fork {
         Ok(fork)
     }
 
-    /// Adds a job, which no thread takes up yet.
+    /// Adds a job in a state in which no thread takes it up.
     fn add_job(&mut self, tx: &mut Tx<'_>, saved: &SavedJob) -> Result<JobRow> {
         let job = number::next_job(tx.conn)?;
         let mut columns = saved.columns.clone();
@@ -212,7 +212,7 @@ impl Fork {
         Ok(())
     }
 
-    /// Ends with what speaks of messages, and gives the environment its key.
+    /// Copies what refers to messages, and gives the environment its key.
     fn end(self, tx: &mut Tx<'_>, taken: &Taken, of: &Environment) -> Result<()> {
         for ((table, columns), rows) in PLAIN.iter().zip(&taken.plain) {
             let mut moved_rows = Vec::with_capacity(rows.len());

@@ -1,10 +1,10 @@
-//! Why something is not there any more.
+//! Why something is gone.
 
 use super::engine::Db;
 use crate::clock::Timestamp;
 use crate::error::Result;
 
-/// What to say of a job or message that is not there, behind the sentence that says so: ids carry the second in which they
+/// The reason why a job or message is gone, to follow the sentence that says so: ids contain the second in which they
 /// were made.
 pub fn reason(db: &Db<'_>, id: &str) -> Result<String> {
     let second = id.strip_prefix("1-").and_then(|id| id.get(..8)).and_then(|hex| i64::from_str_radix(hex, 16).ok());

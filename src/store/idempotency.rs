@@ -1,4 +1,4 @@
-//! Idempotency keys: the answer that a request got stands beside the work that it did, in one commit.
+//! Idempotency keys: the answer to a request is stored beside the work that it did, in one commit.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -24,7 +24,7 @@ pub struct StoredAnswer {
     pub request_hash: Option<[u8; 32]>,
 }
 
-/// The answer that this key already got and that has not expired.
+/// The answer that this key already got, unless it has expired.
 pub fn find(db: &Db<'_>, environment: EnvironmentRow, scope: &KeyScope) -> Result<Option<StoredAnswer>> {
     let mut find = db.conn.prepare_cached(
         "SELECT status, body, request_hash FROM idempotency_keys
@@ -38,7 +38,7 @@ pub fn find(db: &Db<'_>, environment: EnvironmentRow, scope: &KeyScope) -> Resul
     Ok(answer)
 }
 
-/// Stores the answer, in place of an expired one. Others that have expired go later: see `retention.rs`.
+/// Stores the answer, in place of an expired one. `retention.rs` removes others that have expired.
 pub fn create(
     tx: &mut Tx<'_>,
     environment: EnvironmentRow,

@@ -1,4 +1,4 @@
-//! Users that are added to a job: read out of a body, told from those that are in the job already, and appended.
+//! Users that are added to a job: read from a body, checked for those that are in the job already, and appended.
 
 use std::sync::PoisonError;
 
@@ -11,11 +11,11 @@ use crate::id;
 use crate::model::bulk::{Job, JobStatus};
 use crate::model::row::JobRow;
 
-/// Users of a call whose set is made before its change.
+/// From so many users of a call on, their set is made before the change.
 const LARGE_CALL_USERS: usize = 5_000;
-/// What a user's row takes in the file, and its place in a set, besides its text and recipient.
+/// What a user takes besides its text and recipient: in its row, and in a set.
 const ROW_BYTES: usize = 40;
-/// Users of a job whose recipients take a moment to read.
+/// From so many users of a job on, reading their recipients takes a moment.
 const LARGE_JOB_USERS: u64 = 10_000;
 
 /// Users to be ingested, still inside the body in which they came: a call of thousands is not copied user by user on
@@ -26,13 +26,13 @@ pub struct NewUsers {
     users: Vec<NewUser>,
     /// Names that were made for users without one.
     names: String,
-    /// What they come to in a job without users.
+    /// The result in a job without users.
     alone: Option<Alone>,
     /// Until they are in their job.
     _wanted: Option<Wanted>,
 }
 
-/// What users come to if there are no others.
+/// The result for users if there are no others.
 struct Alone {
     set: RecipientSet,
     duplicates: Vec<usize>,
@@ -63,8 +63,8 @@ enum IngestedRecipient {
 }
 
 impl NewUsers {
-    /// Takes the body apart into users; `read` calls its argument with each user's own text and its recipient, both of
-    /// which have to lie within the body, and may fail.
+    /// Parses the body into users. `read` calls its argument with each user's text and recipient, which must both lie
+    /// within the body. It may fail.
     pub fn read(
         body: String,
         read: impl FnOnce(&str, &mut dyn FnMut(&str, Option<&str>)) -> Result<()>,
@@ -98,7 +98,7 @@ impl NewUsers {
         Ok(NewUsers { body, users, names: String::new(), alone: None, _wanted: None })
     }
 
-    /// Names those that have none; `push` writes a name behind what it is given.
+    /// Names those that have no name; `push` appends a name to its argument.
     fn name_all(&mut self, mut push: impl FnMut(&mut String)) -> Result<()> {
         let names = &mut self.names;
         for user in self.users.iter_mut().filter(|user| matches!(user.recipient, IngestedRecipient::Unnamed)) {
@@ -135,7 +135,7 @@ impl NewUsers {
         self.named(&self.users[index]).map(|(name, _)| name)
     }
 
-    /// All but those with these indexes, which are in order, as recipients and texts.
+    /// All but those with these indexes, as recipients and texts. The indexes are in order.
     fn without(&self, indexes: &[usize]) -> Vec<(&str, &str)> {
         let mut left = indexes.iter().peekable();
         let mut kept = Vec::with_capacity(self.users.len() - indexes.len());
@@ -163,12 +163,12 @@ impl NewUsers {
     }
 }
 
-/// Users who stay in a job, as recipients and texts, and the indexes of those who do not.
+/// Users that stay in a job, as recipients and texts, and the indexes of those that do not.
 type Split<'a> = (Vec<(&'a str, &'a str)>, Vec<usize>);
 
-/// What a duplicate is. Two users with the same name, letter for letter, are the same recipient, and one without a name
-/// is another than all others; the first of a recipient stays. `set` knows the `first_seq` recipients who are in the job,
-/// and `is_at` whether one of them stands at a place.
+/// Decides what a duplicate is. Two users with the same name, letter for letter, are the same recipient. A user without
+/// a name differs from all others. The first user of a recipient stays. `set` knows the `first_seq` recipients that are
+/// in the job, and `is_at` tells whether a recipient stands at a place.
 fn split<'a>(
     users: &'a NewUsers,
     set: &mut RecipientSet,
@@ -232,8 +232,8 @@ pub fn ingest(tx: &mut Tx<'_>, job: &Job, users: &mut NewUsers) -> Result<Vec<us
     Ok(duplicates)
 }
 
-/// Makes ready for [`ingest`] what would hold up the writer: names and hashes, the set of a large call, and the
-/// recipients of a large job of which it has no set.
+/// Prepares for [`ingest`] what would hold up the writer: names and hashes, the set of a large call, and the recipients
+/// of a large job that has no set.
 pub fn prepare(view: &View<'_>, job_id: &str, users: &mut NewUsers) -> Result<()> {
     let store = view.store();
     users._wanted = Some(store.cached_jobs.want(job_id));
@@ -260,7 +260,7 @@ pub fn prepare(view: &View<'_>, job_id: &str, users: &mut NewUsers) -> Result<()
     let mut set = RecipientSet::new(job_id);
     store.read_for_request(|db| load_recipients(db, job.job, &mut set))?;
     store.write(move |tx| {
-        // A set of a job that was run meanwhile would never be dropped.
+        // If the job was run meanwhile, its set would never be dropped.
         if let Some(job) = job::find(tx, job.environment, &job.job_id)?.filter(|job| job.status == JobStatus::Created) {
             tx.recipients.insert_if_absent(job.job, set);
         }

@@ -13,14 +13,14 @@ use crate::model::environment::EnvironmentRow;
 use crate::model::rendered_batch::RenderedBatch;
 use crate::model::row::{BrandVersion, JobRow, TemplateVersion};
 
-/// What was found of a definition's template and brand when the job was run. Neither is ever rewritten.
+/// The versions of a definition's template and brand when the job was run. Neither is ever rewritten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PinnedVersions {
     pub template_version: Option<TemplateVersion>,
     pub brand_version: Option<BrandVersion>,
 }
 
-/// How far a job has come when it is made.
+/// How far a job has come when it is created.
 pub(in crate::store) struct Progress {
     pub received: usize,
     pub enqueued: usize,
@@ -118,7 +118,8 @@ pub fn find(db: &Db<'_>, environment: EnvironmentRow, job_id: &str) -> Result<Op
     Ok(find.query_row(params![job_id, environment], from_row).optional()?)
 }
 
-/// The job with this id, or of a send, whose client knows it by its request's id: to one recipient that is its message's.
+/// The job with this id. A send is also found by its request's id, which its client knows: for one recipient that is
+/// its message's.
 pub fn get_requested(db: &Db<'_>, environment: EnvironmentRow, id: &str) -> Result<Job> {
     if let Some(found) = find(db, environment, id)? {
         return Ok(found);
@@ -154,7 +155,7 @@ pub fn get_by_number(db: &Db<'_>, job: JobRow) -> Result<(Job, String)> {
     Ok(get.query_row([job], with_definition)?)
 }
 
-/// A job without a definition is not one that does not exist: it is damage, and told as such.
+/// A job without a definition exists all the same: it is damaged, and reported as such.
 fn with_definition(row: &Row<'_>) -> rusqlite::Result<(Job, String)> {
     Ok((from_row(row)?, row.get("definition")?))
 }
@@ -207,7 +208,7 @@ pub struct Waiting {
     pub created_at: i64,
 }
 
-/// Jobs that are looked at for it, the newest of the environment.
+/// The most jobs that are looked at for it, the newest of the environment.
 const LOOKED_AT: i64 = 1_000;
 
 /// The jobs of an environment that have users and were not run yet, the oldest first, among its newest.

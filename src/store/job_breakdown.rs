@@ -6,7 +6,7 @@ use super::engine::Db;
 use crate::error::Result;
 use crate::model::row::JobRow;
 
-/// Messages that came to the same.
+/// Messages with the same outcome.
 pub struct MessageKind {
     pub status: String,
     pub reason: Option<String>,
@@ -17,7 +17,7 @@ pub struct MessageKind {
     pub count: i64,
 }
 
-/// The kinds of the first `limit` messages of a job, the most frequent first. They are read through.
+/// The kinds of the first `limit` messages of a job, the most frequent first. Reads all of these.
 pub fn messages(db: &Db<'_>, job: JobRow, limit: usize) -> Result<Vec<MessageKind>> {
     let mut count = db.conn.prepare_cached(
         "SELECT status, reason, channel, error, count(*), min(number) FROM (

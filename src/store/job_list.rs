@@ -10,8 +10,8 @@ use crate::model::bulk::{JobKind, JobStatus, JobSummary};
 use crate::model::environment::EnvironmentRow;
 use crate::model::row::JobRow;
 
-/// Jobs before this one, at most `limit`. No index serves the status: a page on which little or nothing was found ends when
-/// `looked_at` jobs were looked at.
+/// At most `limit` jobs before this one. No index serves the status: a page with few or no finds ends when `looked_at`
+/// jobs were looked at.
 pub fn list(
     db: &Db<'_>,
     environment: EnvironmentRow,

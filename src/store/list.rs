@@ -54,8 +54,8 @@ fn not_found(list_id: &str) -> Error {
     Error::unknown("list_id", "list", list_id)
 }
 
-/// Calls `each` with the lists that match, all of them without a pattern, in the order of their ids and from behind
-/// `after` on, until it returns false.
+/// Calls `each` with the lists that match, in the order of their ids, from behind `after` on, until it returns false.
+/// Without a pattern all match.
 fn for_each(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -81,8 +81,8 @@ fn for_each(
     Ok(())
 }
 
-/// A page of the lists that match, those behind `after`, at most `limit`, and not much more than `bytes` of text. The next
-/// one begins behind an id.
+/// A page of the lists that match, those behind `after`: at most `limit`, and not much more than `bytes` of text. The
+/// next page begins behind an id.
 pub fn list(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -114,7 +114,7 @@ pub fn match_pattern(db: &Db<'_>, environment: EnvironmentRow, pattern: &ListPat
     Ok(lists)
 }
 
-/// Creates or replaces a list and returns its row. The same one again changes nothing. One that was deleted begins anew,
+/// Creates or replaces a list and returns its row. If nothing differs, nothing changes. A deleted list begins anew,
 /// without its subscriptions.
 pub fn put(
     tx: &mut Tx<'_>,
@@ -132,7 +132,7 @@ pub fn put(
     Ok(list)
 }
 
-/// The row of a list, which is made if it is missing, with its id for a name.
+/// The row of a list. A missing list is made, with its id as its name.
 pub fn find_or_create(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str) -> Result<ListRow> {
     if let Some(list) = find(tx, environment, list_id)? {
         return Ok(list.list);
@@ -149,8 +149,8 @@ fn create(tx: &Tx<'_>, environment: EnvironmentRow, list_id: &str) -> Result<Lis
     Ok(create.query_row(params![environment, list_id, tx.now.millis()], |row| row.get(0))?)
 }
 
-/// Takes the list with this id out of use, if there is one, deleted or not. Nothing finds it any more, and its subscriptions
-/// are removed in pieces.
+/// Takes the list with this id out of use, if there is one, deleted or not. Nothing finds it any more, and its
+/// subscriptions are removed in pieces.
 fn set_aside(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str) -> Result<()> {
     let mut there = tx.conn.prepare_cached("SELECT list FROM lists WHERE environment = ?1 AND list_id = ?2")?;
     let Some(list) = there.query_row(params![environment, list_id], |row| row.get::<_, ListRow>(0)).optional()? else {
@@ -172,8 +172,8 @@ pub(in crate::store) fn create_aside(tx: &mut Tx<'_>) -> Result<ListRow> {
     create(tx, aside, &list_id)
 }
 
-/// Puts a list that was [created aside](create_aside) in the place of the one with this id, if there is one, whose name,
-/// preferences and time it takes over.
+/// Puts a list that was [created aside](create_aside) in the place of the one with this id. If there is one, its name,
+/// preferences and time are taken over.
 pub(in crate::store) fn put_in_place(
     tx: &mut Tx<'_>,
     environment: EnvironmentRow,
@@ -225,7 +225,7 @@ pub fn restore(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str) -> R
 }
 
 /// Calls `each` with all users of a list and the preferences of their subscriptions (JSON), in the order of their ids,
-/// until it returns false. Says whether there is such a list.
+/// until it returns false. Returns whether the list exists.
 pub fn subscribers(
     db: &Db<'_>,
     environment: EnvironmentRow,

@@ -1,5 +1,5 @@
-//! The users of a large list are replaced by those of another: it is made beside the one that is found, piece by piece,
-//! and takes its place in one small change.
+//! Replaces the users of a large list: a new list is made beside the one that is found, piece by piece, and takes its
+//! place in one small change.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
 use crate::model::row::ListRow;
 
-/// Whether the users of a list are replaced in one piece, whatever is to be removed or added.
+/// Whether the users of a list can be replaced in one piece, whatever is removed or added.
 pub fn is_needless(db: &Db<'_>, list: Option<ListRow>, wanted: usize) -> Result<bool> {
     let present = match list {
         Some(list) => subscription::count_up_to(db, list, pieces::PIECE_ROWS + 1)?,
@@ -20,11 +20,11 @@ pub fn is_needless(db: &Db<'_>, list: Option<ListRow>, wanted: usize) -> Result<
     Ok(wanted + present <= pieces::PIECE_ROWS)
 }
 
-/// Makes a list of these users, which nothing finds yet. Those who are on the list `before` have been on this one for as
-/// long.
+/// Makes a list of these users, which nothing finds yet. Users that are on the list `before` keep the time since which
+/// they are on it.
 pub fn make(store: &Store, before: Option<ListRow>, subscribers: &Arc<Vec<Subscriber>>) -> Result<StagedList> {
     let staged = store.staged_lists().clone();
-    // Held before it is committed, and let go if it is not.
+    // Held before it is committed, and released if it is not.
     let held = write(store, move |tx| Ok(staged.hold(list::create_aside(tx)?)))?;
     let list = held.list();
     for piece in pieces::ranges(subscribers, subscription::text_bytes) {
@@ -39,7 +39,7 @@ pub fn put(tx: &mut Tx<'_>, environment: EnvironmentRow, list_id: &str, staged: 
     list::put_in_place(tx, environment, list_id, staged.list())
 }
 
-/// With the change that comes of it this is on the disk.
+/// This is on the disk together with the change that follows.
 fn write<T: Send + 'static>(
     store: &Store,
     change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,

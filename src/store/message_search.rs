@@ -24,7 +24,7 @@ pub struct MessageFilter {
     pub list_id: Option<String>,
     pub message_id: Option<String>,
     pub notification: Option<String>,
-    /// Any of these, as in the other lists; an empty one asks for nothing.
+    /// Any of these, as in the other lists. If it is empty, it filters nothing.
     pub providers: Vec<String>,
     pub recipient: Option<String>,
     pub statuses: Vec<String>,
@@ -63,22 +63,22 @@ pub struct PageLimits {
     pub messages: usize,
     /// About as many bytes of text.
     pub bytes: usize,
-    /// How much may be looked at: a message that the filter is put to in SQL costs 1.
+    /// How much may be looked at. A message that SQL filters costs 1.
     pub scan_budget: i64,
 }
 
-/// What a range of messages costs of the budget, however short it is.
+/// What a range of messages costs, however short it is.
 const RANGE_COST: i64 = 5;
-/// What a message that is read whole costs, or what the messages of a job have in common.
+/// What it costs to read a whole message, or what the messages of a job have in common.
 const ROW_COST: i64 = 10;
-/// Jobs that are kept in case that more messages of theirs come.
+/// Jobs that are kept in case more of their messages follow.
 const CACHED_JOBS: usize = 16;
 
 /// A message with its job.
 pub type MessageWithJob = (TrackedMessage, Rc<MessageJob>);
 
-/// Messages of an environment, the newest first: those up to the number `up_to`. No index serves the filter: what it
-/// names is looked for, from the newest on, and a page on which little or nothing was found ends when the budget is spent.
+/// Messages of an environment, the newest first: those up to the number `up_to`. No index serves the filter: messages
+/// are searched from the newest on, and a page with few or no finds ends when the budget is spent.
 pub fn list(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -107,7 +107,7 @@ pub fn list(
     Ok(Page { items: search.found, next: next.map(MessageNumber) })
 }
 
-/// A search on its way.
+/// A search in progress.
 struct Search<'a> {
     db: &'a Db<'a>,
     environment: EnvironmentRow,
@@ -115,7 +115,7 @@ struct Search<'a> {
     limits: PageLimits,
     /// The number of the only message that can match.
     wanted: Option<i64>,
-    /// What is left of it.
+    /// What is left of the budget.
     budget: i64,
     /// How much text was found.
     bytes: usize,

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
 use crate::model::message_status::MessageStatus;
 
-/// Messages of one commit that went the same way.
+/// Messages of one commit with the same delivery.
 pub struct Count {
     pub created_at: Timestamp,
     pub provider: String,
@@ -19,7 +19,7 @@ pub struct Count {
     pub count: u64,
 }
 
-/// What went out, or was refused, of the messages that were made with a template from `start` until before `end`.
+/// What went out, or was refused, of the messages made with a template from `start` until before `end`.
 pub fn count(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -27,7 +27,7 @@ pub fn count(
     start: Timestamp,
     end: Timestamp,
 ) -> Result<Vec<Count>> {
-    // No index leads from a template to its jobs: metrics may take their time, sends should not.
+    // No index leads from a template to its jobs: metrics may be slow, sends may not.
     let mut count = db.conn.prepare_cached(
         "WITH ranges AS MATERIALIZED (
              SELECT message_ranges.* FROM jobs CROSS JOIN message_ranges USING (job)

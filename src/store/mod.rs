@@ -1,13 +1,13 @@
-//! The file and all SQL: an engine that knows SQLite and no table, the tables above it, and above them what is done
-//! with several tables at once.
+//! The file and all SQL: an engine that knows SQLite but no table, the tables above it, and above those the operations
+//! on several tables.
 //!
-//! [`Store::write`] queues a closure for the one writer, which runs it inside a group commit and answers after the
-//! commit; [`Store::read`] runs a closure on a connection of its own, beside the writer. Only this room sees a
-//! connection, and a test refuses SQL anywhere else.
+//! [`Store::write`] queues a closure for the one writer, which runs it in a group commit and answers after the commit.
+//! [`Store::read`] runs a closure on a connection of its own, beside the writer. Only this room sees a connection, and
+//! a test refuses SQL anywhere else.
 
 mod engine;
 
-// The tables, each with what is read and written in it. One calls another only downward.
+// The tables, each with its queries and changes. One calls another only downward.
 pub mod brand;
 pub mod delivery_channel;
 pub mod delivery_queue;
@@ -34,7 +34,7 @@ mod number;
 mod page;
 pub mod temporary;
 
-// What is done with several tables at once.
+// Operations on several tables.
 pub mod attempts;
 pub mod backup;
 pub mod check;
@@ -128,7 +128,7 @@ pub struct Store {
     /// Held while a backup is made.
     backing_up: Mutex<()>,
     stopping: Stopping,
-    /// Looks the file over after an end that was not clean.
+    /// Checks the file after an unclean end.
     recovery: Mutex<Option<JoinHandle<()>>>,
     /// Whether recipients without a name get a random one, which any thread can make.
     names_are_random: bool,
@@ -142,18 +142,18 @@ impl Store {
         &self.path
     }
 
-    /// Whether what is kept is in the file of that name.
+    /// Fails if the open database is no longer the file of that name.
     pub fn check_place(&self) -> Result<()> {
         self.in_place.check()
     }
 
-    /// Refuses to say of something that it is not there if the file was damaged since: it may be there.
+    /// Refuses to say that something is missing if the file was damaged since: it may be there.
     pub fn check_contents(&self) -> Result<()> {
         self.in_place.check_contents()
     }
 
-    /// Runs `change` in the writer's transaction and returns its result once that is committed. An error undoes what it
-    /// did, and only that.
+    /// Runs `change` in the writer's transaction and returns its result after the commit. An error undoes this change,
+    /// and no other.
     pub fn write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Tx<'_>) -> Result<T> + Send + 'static,
@@ -172,8 +172,8 @@ impl Store {
         self.writer.submit(lane, sync, undo, change)
     }
 
-    /// Like [`Store::submit`], and no thread waits: `then` is called with what the change came to, behind its commit, by a
-    /// thread for which all other answers wait.
+    /// Like [`Store::submit`], but no thread waits. After the commit `then` is called with the result, by a thread for
+    /// which all other answers wait.
     pub fn submit_then<T: Send + 'static>(
         &self,
         lane: Lane,
@@ -185,8 +185,8 @@ impl Store {
         self.writer.submit_then(lane, sync, undo, change, then);
     }
 
-    /// Runs `query` on what is committed now: all its statements see the same state. Never waits for the writer, nor for
-    /// requests; for a thread of our own.
+    /// Runs `query` on what is committed now: all its statements see the same state. It waits neither for the writer
+    /// nor for requests, and is for our own threads.
     pub fn read<T>(&self, query: impl FnOnce(&Db<'_>) -> Result<T>) -> Result<T> {
         self.run(self.followers.take()?, query, leaves_sound)?
     }
@@ -196,7 +196,7 @@ impl Store {
         self.run(self.requests.take()?, query, leaves_sound)?
     }
 
-    /// A reader for short queries of requests. `None` if there is none without waiting.
+    /// A reader for short queries of requests. `None` if none is free.
     pub fn reader_at_once(&self) -> Option<Reader<'_>> {
         self.requests.try_take().ok()?
     }
@@ -211,7 +211,7 @@ impl Store {
         self.run(reader, all, |results| results.iter().all(leaves_sound))
     }
 
-    /// The reader is used again if `is_sound` says so of what came of the query.
+    /// The reader is used again if `is_sound` says so of the result.
     fn run<T>(
         &self,
         mut reader: Reader<'_>,
@@ -222,7 +222,7 @@ impl Store {
         let db = Db::new(reader.conn(), self.clock.now()).with_outcomes(&self.outcomes).with_texts(&self.texts);
         let result = query(&db);
         let ended = reader.conn().prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
-        // On some errors SQLite has ended the transaction by itself; what is told is the error.
+        // On some errors SQLite has already ended the transaction. Then the query's own error is returned.
         if is_sound(&result) {
             ended?;
             reader.give_back();
@@ -235,13 +235,13 @@ impl Store {
         &self.bells.jobs
     }
 
-    /// Rings when threads that follow messages are to look again: a commit has made some or has changed what is to be done
-    /// with them, a test has moved the clock, or all stops.
+    /// Rings when threads that follow messages are to look again: a commit has added messages or changed what is to be
+    /// done with them, a test has moved the clock, or all stops.
     pub fn messages_bell(&self) -> &Bell {
         &self.bells.messages
     }
 
-    /// Rings when either of the two does.
+    /// Rings with either of these two.
     pub fn news_bell(&self) -> &Bell {
         &self.bells.news
     }
@@ -274,7 +274,7 @@ impl Store {
         &self.posted
     }
 
-    /// How messages end, where a test has said it.
+    /// How messages end, where a test has set it.
     pub fn outcomes(&self) -> &Outcomes {
         &self.outcomes
     }
@@ -284,12 +284,12 @@ impl Store {
         &self.snapshots
     }
 
-    /// What is known of the texts of messages, for those who search.
+    /// The index of the texts of messages, for searches.
     pub fn texts(&self) -> &TextIndex {
         &self.texts
     }
 
-    /// Refuses to go on waiting once all is to stop.
+    /// Fails once all is to stop.
     pub fn check_running(&self) -> Result<()> {
         self.stopping.check()
     }
@@ -304,7 +304,7 @@ impl Store {
         &self.bells.changes
     }
 
-    /// Whether every commit is of interest. Told before the rows are looked at, no later commit is missed.
+    /// Whether every commit is of interest. Set before the rows are looked at, so that no later commit is missed.
     pub fn follow_changes(&self, are_followed: bool) {
         self.bells.follow_changes(are_followed);
     }
@@ -314,7 +314,7 @@ impl Store {
         &self.bells.retention
     }
 
-    /// The lists that are being made beside others, and are no business of retention.
+    /// The lists that are being made beside others. Retention leaves them alone.
     pub fn staged_lists(&self) -> &StagedLists {
         &self.staged_lists
     }
@@ -324,17 +324,17 @@ impl Store {
         self.writer.changes()
     }
 
-    /// The time, as changes have it, with what else is known of the clock.
+    /// The time that changes get, with what else is known of the clock.
     pub fn clock_reading(&self) -> Reading {
         self.clock.read()
     }
 
-    /// The time, as changes have it.
+    /// The time that changes get.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// By how much the clock was set back since the start, all in all.
+    /// By how much the clock was set back since the start, in total.
     pub fn set_back_millis(&self) -> i64 {
         self.clock.read().set_back_millis
     }
@@ -344,32 +344,31 @@ impl Store {
         self.set_back_before_millis
     }
 
-    /// The times that the clock was set back of which the writer has taken note since this was last asked, and by how much
-    /// that was since the start, all in all.
+    /// The set-backs of the clock that the writer has noted since the last call, and their total since the start.
     pub fn take_set_backs(&self) -> (Vec<SetBack>, i64) {
         self.set_backs.take()
     }
 
-    /// How long to wait at most for this moment, if no bell rings before.
+    /// How long to wait for this moment at most, if no bell rings before.
     pub fn until(&self, at: Timestamp) -> std::time::Duration {
         self.clock.until(at)
     }
 
-    /// Cuts short what may take minutes, such as a backup.
+    /// Cancels reads that may take minutes, such as a backup.
     pub fn stop_long_reads(&self) {
         self.stopping.stop();
     }
 
-    /// No more changes are taken; those already queued are still committed.
+    /// Takes no more changes. Those already queued are still committed.
     pub fn stop(&self) {
         self.stop_long_reads();
         match (&self.mark, self.in_place.check()) {
             (Some(mark), Ok(())) => mark.set(Stage::Closing),
-            // What was kept is lost, or lies elsewhere: the next start says so, too.
+            // The data is lost, or in another file: the next start says so, too.
             (Some(mark), Err(_)) => mark.keep(),
             (None, _) => {}
         }
-        // The last connection to close folds the log in and removes it, and a reader cannot.
+        // The last connection to close merges the log into the file and removes it. A reader cannot do that.
         let recovery = self.recovery.lock().unwrap_or_else(PoisonError::into_inner).take();
         if recovery.is_some_and(|thread| thread.join().is_err()) {
             log::error!("looking over the file panicked");
@@ -380,8 +379,8 @@ impl Store {
     }
 }
 
-/// Whether nothing is wrong with the connection on which a query came to this: what a request asks for may well not be
-/// there.
+/// Whether the connection is still sound after this result. That a request asks for something missing is no fault of
+/// it.
 fn leaves_sound<T>(result: &Result<T>) -> bool {
     !matches!(result, Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Internal))
 }

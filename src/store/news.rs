@@ -1,4 +1,4 @@
-//! What has changed in an environment, for those who follow it.
+//! What has changed in an environment, for the streams that follow it.
 
 use rusqlite::params;
 
@@ -8,10 +8,10 @@ use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
 use crate::model::row::{JobRow, MessageNumber};
 
-/// Jobs that are looked at: the newest, and those that run. What is older and changes no more is no news.
+/// The most jobs that are looked at: the newest, and those that run. Older ones that change no more are not news.
 const JOBS: i64 = 50;
 
-/// A job as those see it who follow it.
+/// A job as streams show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobState {
     pub job_id: String,
@@ -45,7 +45,7 @@ pub fn jobs(db: &Db<'_>, environment: EnvironmentRow) -> Result<Vec<(JobRow, Job
     Ok(jobs.collect::<rusqlite::Result<_>>()?)
 }
 
-/// How far the messages of an environment have been told of.
+/// Up to where the messages of an environment were reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     number: i64,
@@ -66,13 +66,13 @@ pub struct Messages {
 const NAMED: i64 = 10;
 const EVENTS: i64 = 100;
 
-/// Where all that there is has been told of.
+/// Up to where there is anything to report.
 pub fn now(db: &Db<'_>) -> Result<Told> {
     let mut last = db.conn.prepare_cached("SELECT coalesce(max(event), 0) FROM message_events")?;
     Ok(Told { number: last_number(db)?.0, event: last.query_row([], |row| row.get(0))? })
 }
 
-/// What is new since, and from where to go on.
+/// What is new since then, and where to continue.
 pub fn messages(db: &Db<'_>, environment: EnvironmentRow, told: Told) -> Result<(Messages, Told)> {
     let mut made = db.conn.prepare_cached(
         "SELECT coalesce(sum(last_number - first_number + 1), 0), coalesce(max(last_number), ?2) FROM message_ranges
@@ -87,7 +87,7 @@ pub fn messages(db: &Db<'_>, environment: EnvironmentRow, told: Told) -> Result<
         }
     }
     let mut events = db.conn.prepare_cached(
-        // With what a message began is written beside the first thing that happens to it, and is no news.
+        // What a message began as is recorded beside the first thing that happens to it. That is not news.
         "SELECT event, number, status,
              created_at = (
                  SELECT created_at FROM message_ranges

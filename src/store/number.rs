@@ -1,5 +1,5 @@
-//! Numbers that are never given twice, though the rows that had them are gone: message ids, positions of webhooks, and
-//! threads that are still at work go by them.
+//! Numbers that are never given twice, even after their rows are gone: message ids, positions of webhooks, and threads
+//! that are still at work depend on them.
 
 use rusqlite::Connection;
 
@@ -25,7 +25,7 @@ pub(in crate::store) fn next_environment(conn: &Connection) -> Result<Environmen
         .map(EnvironmentRow)
 }
 
-/// Grows with whatever ids are made for, and never falls but by templates and brands that are gone.
+/// Grows with everything that gets an id, and falls only by templates and brands that are removed.
 pub(in crate::store) fn made(conn: &Connection) -> Result<u64> {
     let made = ask(
         conn,

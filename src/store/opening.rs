@@ -1,4 +1,4 @@
-//! How the file is opened: what is made of it and started before the first change, in which order, and what is given back
+//! How the file is opened: what is created and started before the first change, in which order, and what is given back
 //! at the end.
 
 use std::fs::File;
@@ -36,7 +36,7 @@ pub struct Options {
     pub durability: Durability,
     /// Copying the log into the database is left to Litestream.
     pub litestream: bool,
-    /// What may be kept in memory of the recipients of jobs that take users.
+    /// What the recipients of jobs that take users may take in memory.
     pub recipient_bytes: usize,
     pub clock: Clock,
     pub ids: Ids,
@@ -94,9 +94,9 @@ impl Store {
         }
         let in_place = held.map_or_else(|| InPlace::hold(&path), Ok)?;
         in_place.check()?;
-        // A file in which it cannot be read is refused by what follows, or served as far as it is sound.
+        // A file in which the tag cannot be read is refused by what follows, or served as far as it is sound.
         let _ = in_place.expect_tag(&conn);
-        // A file that is thrown away is not looked for by any next start.
+        // No later start looks for a file that is thrown away.
         let mark = (options.durability != Durability::Ephemeral).then(|| lock.mark().clone());
         mark.iter().for_each(|mark| mark.set(Stage::Serving));
         let stopping = Stopping::default();
@@ -121,7 +121,7 @@ impl Store {
         let names_are_random = options.ids.are_random();
         let marking = match options.durability {
             Durability::Ephemeral => Marking::None,
-            // A log that is there may be one that Litestream has open.
+            // Litestream may have an existing log open.
             _ if options.litestream && !found.is_without_log() => Marking::InLog,
             _ => Marking::InDatabase,
         };

@@ -26,7 +26,8 @@ pub struct OutboxFilter {
     pub delivery: DeliveryFilter,
 }
 
-/// What is wanted of a message's deliveries: of one of them all of it. A message that did not go out has a status alone.
+/// Conditions on a message's deliveries. One delivery has to meet all of them. A message that did not go out only has a
+/// status.
 #[derive(Debug, Default)]
 pub struct DeliveryFilter {
     pub channel: Option<String>,
@@ -43,7 +44,7 @@ impl DeliveryFilter {
     }
 }
 
-/// From which end a page of the outbox is listed.
+/// The end from which a page of the outbox is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     OldestFirst,
@@ -58,13 +59,13 @@ pub struct PageLimits {
     pub bytes: usize,
 }
 
-/// Which ranges are looked through, in the order in which they are written: those of one job by its index, or all by
-/// their number. The joins are spelled out because a planner that sorts would have to read everything for one page.
+/// The ranges that are read, in the order in which they are written: those of one job by its index, or all by their
+/// number. The order of the joins is fixed, because a planner that sorts would have to read everything for one page.
 const OF_ONE_JOB: &str = "jobs CROSS JOIN message_ranges ON message_ranges.job = jobs.job AND jobs.job_id = ?3";
 const OF_ALL_JOBS: &str = "message_ranges CROSS JOIN jobs ON jobs.job = message_ranges.job";
 
-/// Messages of an environment in the order of commit, from either end: those with numbers of this range, at most so many,
-/// and not much more than so many bytes of text. No index serves the filter: the ranges are read through.
+/// Messages of an environment in the order of commit, from either end: those with numbers of this range, at most so
+/// many, and not much more than so many bytes of text. No index serves the filter: the ranges are read through.
 pub fn list(
     db: &Db<'_>,
     environment: EnvironmentRow,

@@ -1,4 +1,4 @@
-//! The outcomes that tests have set, by environment. They are of the process.
+//! The outcomes that tests have set, by environment. They live in the process.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};

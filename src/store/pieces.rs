@@ -1,4 +1,4 @@
-//! Changes of many rows, which are made in pieces: others wait for one of them at most.
+//! Changes of many rows, which are made in pieces: others wait for one piece at most.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ pub const PIECE_ROWS: usize = 1_000;
 /// Text after which a piece ends earlier.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// Where the pieces of rows are that have so many bytes of text.
+/// Where the pieces of rows begin and end. `bytes` tells the size of a row's text.
 pub fn ranges<T>(rows: &[T], bytes: impl Fn(&T) -> usize) -> Vec<Range<usize>> {
     let (mut pieces, mut start, mut taken) = (Vec::new(), 0, 0);
     for (index, row) in rows.iter().enumerate() {

@@ -97,13 +97,13 @@ pub fn resolve(db: &Db<'_>, environment: EnvironmentRow, references: &References
         return Ok((PinnedVersions { template_version, brand_version: None }, missing));
     };
     let brand_version = brand::find_current(db, environment, brand_id)?;
-    // Most brands live in Courier's cloud: the messages go without.
+    // Most brands live in Courier's cloud: the messages are made without one.
     missing.brand = brand_version.is_none().then(|| brand_id.clone());
     Ok((PinnedVersions { template_version, brand_version }, missing))
 }
 
 impl Missing {
-    /// What there is to say of it; `what` is the job or send.
+    /// The notes about what is missing; `what` is the job or send.
     pub fn told(&self, what: &str) -> Vec<(Check, String)> {
         let template = self.template.as_ref().map(|id| {
             let id = shown(id);

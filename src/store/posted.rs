@@ -1,11 +1,12 @@
-//! How many events were posted since the start, for those who ask what a while has brought.
+//! How many events were posted since the start. The clock compares two counts when a test moves it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::environment::EnvironmentRow;
 
-/// Attempts to deliver events, whatever came of them, by the environments of their webhooks; `None` for those of all.
+/// Attempts to deliver events, successful or not, by the environments of their webhooks. `None` is for webhooks of all
+/// environments.
 #[derive(Clone, Default)]
 pub struct Posted(Arc<Mutex<HashMap<Option<EnvironmentRow>, u64>>>);
 

@@ -47,13 +47,13 @@ pub fn find(
     Ok(find.query_row(params![environment, user_id, tenant_id, topic_id], from_row).optional()?)
 }
 
-/// What stands before the id of a notification, in the place of a topic's: in the first version of the API users choose for
+/// Precedes a notification's id where a topic's id stands otherwise: in the first version of the API users choose for
 /// either.
 const NOTIFICATION: &str = "notification/";
-/// The first text that comes behind all that begin with it.
+/// The first text in order behind all that begin with it.
 const BEHIND_NOTIFICATIONS: &str = "notification0";
 
-/// What a choice for a notification has in the place of a topic's id.
+/// What stands for a notification in place of a topic's id.
 pub fn of_notification(id: &str) -> String {
     format!("{NOTIFICATION}{id}")
 }

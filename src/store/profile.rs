@@ -1,4 +1,4 @@
-//! Users' stored profiles. What a profile was once is kept: messages point to the version that they were made with.
+//! Users' stored profiles. Earlier versions are kept: messages point to the version that they were made with.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::model::environment::EnvironmentRow;
 use crate::model::row::ProfileVersion;
 
-/// What stands in place of a profile that was deleted.
+/// Stands in place of a profile that was deleted.
 const DELETED: &str = "null";
 /// Versions that one commit overwrites.
 const OVERWRITTEN_VERSIONS: usize = 256;
@@ -50,7 +50,7 @@ pub fn any(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
     Ok(any.exists([environment])?)
 }
 
-/// Stores a profile in place of the one that the user has. The same one again changes nothing.
+/// Stores a profile in place of the user's current one. If nothing differs, nothing changes.
 pub fn replace(tx: &mut Tx<'_>, environment: EnvironmentRow, user_id: &str, profile: &str) -> Result<()> {
     let current = find_current(tx, environment, user_id)?;
     if current.as_ref().is_some_and(|(_, current)| current == profile) {
@@ -73,8 +73,7 @@ pub fn replace(tx: &mut Tx<'_>, environment: EnvironmentRow, user_id: &str, prof
     Ok(())
 }
 
-/// The user has no profile any more, and nothing is left of what it was: messages point to versions that say no more than
-/// that.
+/// Removes a user's profile, with all earlier versions of it: the versions that messages point to then say only that.
 pub fn delete(tx: &mut Tx<'_>, environment: EnvironmentRow, user_id: &str) -> Result<()> {
     let mut delete = tx.conn.prepare_cached("DELETE FROM profiles WHERE environment = ?1 AND user_id = ?2")?;
     delete.execute(params![environment, user_id])?;
@@ -89,7 +88,7 @@ pub fn delete(tx: &mut Tx<'_>, environment: EnvironmentRow, user_id: &str) -> Re
     Ok(())
 }
 
-/// Overwrites some of a user's versions up to this one. Returns how many.
+/// Overwrites some of a user's versions, up to this one. Returns how many.
 fn overwrite(tx: &Tx<'_>, environment: EnvironmentRow, user_id: &str, up_to: ProfileVersion) -> Result<usize> {
     let mut overwrite = tx.conn.prepare_cached(
         "UPDATE profile_versions SET profile = ?4, user_id = NULL, replaced_at = coalesce(replaced_at, ?5)
@@ -102,7 +101,7 @@ fn overwrite(tx: &Tx<'_>, environment: EnvironmentRow, user_id: &str, up_to: Pro
     Ok(overwrite.execute(params![environment, user_id, up_to, DELETED, tx.now.millis(), limit])?)
 }
 
-/// Whether versions of profiles that were deleted are yet to be overwritten.
+/// Whether versions of deleted profiles are still to be overwritten.
 pub fn any_deleted(db: &Db<'_>) -> Result<bool> {
     Ok(db.conn.prepare_cached("SELECT 1 FROM deleted_profiles LIMIT 1")?.exists([])?)
 }

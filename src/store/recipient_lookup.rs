@@ -11,7 +11,7 @@ use crate::model::outcome::OutcomeRules;
 use crate::model::stored_recipient::{StoredRecipient, Subject};
 use crate::model::user::tenant_id as tenant_of;
 
-/// Looks recipients of one environment up. Skips kinds that the environment has no rows of.
+/// Looks up recipients of one environment. Skips what the environment has no rows of.
 pub struct RecipientLookup {
     environment: EnvironmentRow,
     profiles: bool,
@@ -36,7 +36,8 @@ impl RecipientLookup {
         !(self.profiles || self.preferences || self.tokens || self.outcomes.is_some())
     }
 
-    /// What is stored of a recipient; `user` is what was sent of it. Its tenant goes before that of the message.
+    /// What is stored of a recipient; `user` is what was sent of it. The user's tenant takes precedence over the
+    /// message's.
     pub fn get(&self, db: &Db<'_>, (recipient, user): (&str, &str), asked: Subject<'_>) -> Result<StoredRecipient> {
         let mut stored = StoredRecipient { outcomes: self.outcomes.clone(), ..StoredRecipient::default() };
         if self.profiles {

@@ -1,5 +1,5 @@
-//! What the relay needs of the queue of deliveries besides reading on: which of its entries Redis has, and new numbers for
-//! those that it has not.
+//! What the relay needs of the queue of deliveries besides reading on: which of its entries Redis has, and new numbers
+//! for those that Redis lacks.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -50,7 +50,7 @@ fn event_id(db: &Db<'_>, number: MessageNumber, position: i64) -> Result<Option<
     place.map(|place| Ok(format!("{}/{position}", message::current_id_of(db, &place)?))).transpose()
 }
 
-/// Has later entries get higher numbers than this. Returns whether they would not have.
+/// Makes later entries get numbers above this one. Returns whether that was necessary.
 pub fn raise_numbers(tx: &mut Tx<'_>, last: DeliveryEntry) -> Result<bool> {
     let known = "SELECT seq FROM sqlite_sequence WHERE name = 'delivery_queue'";
     let known: Option<i64> = tx.conn.query_row(known, [], |row| row.get(0)).optional()?;

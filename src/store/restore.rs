@@ -1,4 +1,4 @@
-//! A backup in place of the database. At each moment the name has what was there or what is restored.
+//! A backup in place of the database. At each moment the name belongs to what was there, or to what is restored.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ use super::engine::stopping::Stopping;
 use crate::crash::{self, Point};
 use crate::error::{Error, Result};
 
-/// What a restore has come to.
+/// The result of a restore.
 #[derive(Debug)]
 pub struct Summary {
     pub pages: u64,
     /// `None` for a file of an older version.
     pub holds: Option<FileSummary>,
-    /// Where that is which was there before.
+    /// Where the database that was there before is now.
     pub kept: Option<PathBuf>,
 }
 
@@ -38,14 +38,14 @@ impl Summary {
 }
 
 /// Puts a copy of the database `from` in place of `to`, which no daemon may serve. What was there is kept under another
-/// name; without `force` there may be nothing.
+/// name. Without `force`, nothing may be there.
 pub fn restore(from: &Path, to: &Path, force: bool) -> Result<Summary> {
     check::inspect_existing(from)?;
-    // What a link leads to is replaced, and not the link.
+    // A link stays, and the file that it leads to is replaced.
     let to = &fs::canonicalize(to).unwrap_or_else(|_| to.to_owned());
     refuse_folder(to)?;
     let lock = Lock::take(to)?;
-    // And by any other name that the file has.
+    // By any other name of the file, too.
     let held = to.exists().then(|| InPlace::hold(to)).transpose()?;
     let is_itself = File::open(from).is_ok_and(|file| same_file(&file, to));
     if is_itself {
@@ -69,13 +69,13 @@ pub fn restore(from: &Path, to: &Path, force: bool) -> Result<Summary> {
     let pages = copy(source, &partial, &stopping).map_err(|error| of_source(from, error))?;
     let holds = check_alone(partial.path(), from, &stopping)?;
     crash::point(Point::Copied);
-    // From here on the log may be gone without anything being lost.
+    // From here on the log may be gone although nothing is lost.
     lock.mark().set(Stage::Closing);
-    // Before SQLite has the file open: to close any handle on it gives up SQLite's locks.
+    // Before SQLite has the file open: closing any handle on it gives up SQLite's locks.
     drop(held);
     let kept = keep(to)?;
     crash::point(Point::Kept);
-    // What is kept is whole by now, and the new file must not be read together with an old log.
+    // What is kept is complete by now, and the new file must not be read together with an old log.
     remove_journals(to)?;
     crash::point(Point::Kept);
     partial.place(true)?;
@@ -87,13 +87,13 @@ pub fn restore(from: &Path, to: &Path, force: bool) -> Result<Summary> {
 fn refuse_folder(to: &Path) -> Result<()> {
     match fs::symlink_metadata(to) {
         Ok(metadata) if !metadata.is_file() => Err(Error::startup(format!("{} is not a regular file", to.display()))),
-        // Whatever it holds: it may well be damaged.
+        // Whatever it holds: it may be damaged.
         Ok(_) => Ok(()),
         Err(_) => file::inspect(to),
     }
 }
 
-/// Gives what is there another name, beside the one that it has, with all that SQLite reads together with it.
+/// Gives what is there another name beside its own, with all files that SQLite reads together with it.
 fn keep(to: &Path) -> Result<Option<PathBuf>> {
     if to.exists() {
         fold(to)?;
@@ -130,8 +130,8 @@ fn remove_journals(to: &Path) -> Result<()> {
     sync_folder(to).map_err(|error| Error::startup(format!("{} cannot be replaced: {error}", to.display())))
 }
 
-/// Copies what the log holds into the database and removes the log, as a clean stop does. A log whose database is too
-/// damaged for that stays.
+/// Copies the log into the database and removes it, as a clean stop does. If the database is too damaged for that, the
+/// log stays.
 fn fold(to: &Path) -> Result<()> {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     let log = with_suffix(to, "-wal");
@@ -139,7 +139,7 @@ fn fold(to: &Path) -> Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let folded = Connection::open_with_flags(to, flags).and_then(|conn| {
         conn.busy_timeout(file::BUSY_TIMEOUT)?;
-        // Where that cannot be done, it only says more than there is to say when it is served again.
+        // If that fails, the next start only reports more than there is.
         if has_log {
             let _ = serving::clear(&conn);
         }
@@ -157,7 +157,7 @@ fn fold(to: &Path) -> Result<()> {
     }
 }
 
-/// One that is free, or that a restore which was cut off has already given to the same file.
+/// A free name, or one that an interrupted restore has already given to the same file.
 fn name_to_keep(to: &Path) -> Result<PathBuf> {
     let is_ours = |path: &Path| File::open(path).is_ok_and(|file| same_file(&file, to));
     let names = (1..10_000).map(|n| with_suffix(to, &format!("-replaced-{n}")));

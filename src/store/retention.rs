@@ -1,7 +1,7 @@
 //! What is dropped: the oldest jobs that are over, what nothing refers to any more, and keys that have expired.
 //!
-//! A job is marked in one commit, from which on nothing of it is found, and its rows are removed in pieces of bounded size
-//! after that. No number is ever given twice: the file keeps the highest of those that went.
+//! A job is marked in one commit. From then on nothing of it is found, and its rows are removed later in pieces of
+//! bounded size. No number is ever given twice: the file keeps the highest that were removed.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -13,7 +13,7 @@ use crate::model::deliver_target::flag_of;
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::row::JobRow;
 
-/// Rows that one commit removes at most: what waits behind it waits for about a millisecond.
+/// The most rows that one commit removes: a change behind it waits for about a millisecond.
 pub(in crate::store) const PIECE_ROWS: usize = 256;
 /// Text after which a piece ends earlier.
 const PIECE_BYTES: i64 = 1024 * 1024;
@@ -23,10 +23,11 @@ const SCANNED_JOBS: usize = 1_000;
 const MARKED_JOBS: usize = 64;
 /// Versions that are looked at in one read, and in one commit.
 const SCANNED_VERSIONS: i64 = 10_000;
-/// For how long a version has to be replaced before it goes: a message that was rendered with it may be on its way.
+/// How long ago a version must have been replaced before it is dropped: a message that was rendered with it may be on
+/// its way.
 const VERSION_GRACE_MILLIS: i64 = 10 * 60 * 1000;
 
-/// Which of the jobs that are over go.
+/// Which of the finished jobs are dropped.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DropRule {
     /// Those that were over by then.
@@ -39,9 +40,9 @@ pub struct DropRule {
 #[derive(Debug, Default)]
 pub struct Droppable {
     pub jobs: Vec<JobRow>,
-    /// After which job to look on. `None`: all were looked at.
+    /// The job to continue behind. `None`: all were looked at.
     pub next: Option<JobRow>,
-    /// Who has yet to read or deliver messages of a job that would go otherwise, in words.
+    /// In words: what has yet to read or deliver messages of a job that would be dropped otherwise.
     pub held_up_by: Option<String>,
 }
 
@@ -60,7 +61,7 @@ pub fn find(db: &Db<'_>, rule: DropRule, after: JobRow) -> Result<Droppable> {
         found.next = Some(job);
         let over_by = rule.over_by.map_or(i64::MIN, Timestamp::millis);
         let is_beyond = rule.before_job.is_some_and(|first| job < first);
-        // Those behind it are younger, unless the clock was set.
+        // Later jobs are younger, unless the clock was set.
         if !is_beyond && created_at > over_by && created_at <= db.now.millis() {
             found.next = None;
             return Ok(found);
@@ -85,7 +86,7 @@ pub fn find(db: &Db<'_>, rule: DropRule, after: JobRow) -> Result<Droppable> {
     Ok(found)
 }
 
-/// Whether no message of a job waits, or comes to its end later, and nothing has happened to one after this moment.
+/// Whether no message of a job waits, or ends later, and nothing has happened to one since this moment.
 fn is_over(db: &Db<'_>, job: JobRow, over_by: i64) -> Result<bool> {
     let mut waits = db.conn.prepare_cached(
         "SELECT 1 FROM message_ranges CROSS JOIN delayed ON delayed.number BETWEEN first_number AND last_number
@@ -102,7 +103,7 @@ fn is_over(db: &Db<'_>, job: JobRow, over_by: i64) -> Result<bool> {
     Ok(!waits.exists([job])? && !happened.exists(params![job, over_by])?)
 }
 
-/// Who has yet to do something with a job's messages, in words.
+/// In words: what has yet to do something with a job's messages.
 fn behind(db: &Db<'_>, job: JobRow, environment: EnvironmentRow) -> Result<Option<String>> {
     if let Some(webhook_id) = webhook_behind(db, job, environment)? {
         return Ok(Some(format!("webhook {webhook_id} has yet to deliver what it tells of")));
@@ -137,7 +138,7 @@ fn webhook_behind(db: &Db<'_>, job: JobRow, environment: EnvironmentRow) -> Resu
     Ok(behind.query_row(params![job, environment], |row| row.get(0)).optional()?)
 }
 
-/// The oldest of the newest jobs that have so many messages together. `None` if all of them do not have more.
+/// The oldest of the newest jobs that have so many messages together. `None` if all jobs do not have more.
 pub fn oldest_kept(db: &Db<'_>, messages: u64) -> Result<Option<JobRow>> {
     let mut newest =
         db.conn.prepare_cached("SELECT job, enqueued FROM jobs WHERE dropped_at IS NULL ORDER BY job DESC")?;
@@ -152,7 +153,7 @@ pub fn oldest_kept(db: &Db<'_>, messages: u64) -> Result<Option<JobRow>> {
     Ok(None)
 }
 
-/// When the newest of the jobs and idempotency keys was made that were made by then.
+/// The time of the newest job or idempotency key that was made by then.
 pub fn newest_by(db: &Db<'_>, by: Timestamp) -> Result<Option<Timestamp>> {
     let mut newest =
         db.conn.prepare_cached("SELECT created_at FROM jobs WHERE created_at <= ?1 ORDER BY job DESC LIMIT 1")?;
@@ -164,11 +165,11 @@ pub fn newest_by(db: &Db<'_>, by: Timestamp) -> Result<Option<Timestamp>> {
     Ok(job.max(key).map(Timestamp))
 }
 
-/// Marks jobs that no thread works on: from now on nothing of them is found. `by` are the flags that have them dropped,
-/// for who asks for them later; none after a reset.
+/// Marks jobs that no thread works on: from now on nothing of them is found. `by` names the flags that drop them, for
+/// later requests that ask for them; nothing after a reset.
 pub fn mark(tx: &mut Tx<'_>, jobs: &[JobRow], by: Option<&str>) -> Result<()> {
     for &job in jobs {
-        // Its id is free again: a seed may bring the same job back.
+        // Its id is free again: a seed may create the same job again.
         let mut mark = tx.conn.prepare_cached(
             "UPDATE jobs SET dropped_at = ?2, job_id = 'dropped ' || job
              WHERE job = ?1 AND dropped_at IS NULL AND status <> 'PROCESSING'",
@@ -190,7 +191,7 @@ pub fn mark(tx: &mut Tx<'_>, jobs: &[JobRow], by: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// The ids that a seed has given are free again, too.
+/// Frees the ids that a seed has given.
 fn forget_names(tx: &Tx<'_>, job: JobRow) -> Result<()> {
     if !tx.conn.prepare_cached("SELECT 1 FROM message_names LIMIT 1")?.exists([])? {
         return Ok(());
@@ -255,10 +256,10 @@ impl Piece {
         self.rows > 0 && self.bytes > 0
     }
 
-    /// Removes some of a job, its own row as the last.
+    /// Removes some of a job. Its own row is the last.
     fn drop_some(&mut self, tx: &Tx<'_>, job: JobRow) -> Result<()> {
         while self.has_room() {
-            // Messages speak of their users.
+            // Messages refer to their users.
             if !(self.drop_messages(tx, job)? || self.drop_users(tx, job)? || self.drop_failures(tx, job)?) {
                 tx.conn.prepare_cached("DELETE FROM definitions WHERE job = ?1")?.execute([job])?;
                 tx.conn.prepare_cached("DELETE FROM jobs WHERE job = ?1")?.execute([job])?;
@@ -297,7 +298,7 @@ impl Piece {
             tx.conn.prepare_cached("SELECT max(event) FROM message_events WHERE number BETWEEN ?1 AND ?2")?;
         self.event = self.event.max(event.query_row([first, end], |row| row.get::<_, Option<i64>>(0))?.unwrap_or(0));
         for of_messages in [
-            // What waits in a queue is still delivered: it needs no message.
+            // Events in a queue are still delivered: they need no message.
             "DELETE FROM webhook_events WHERE webhook IN (SELECT webhook FROM webhooks)
                  AND status = 'FAILED' AND number BETWEEN ?1 AND ?2",
             "DELETE FROM delivery_queue WHERE number BETWEEN ?1 AND ?2",
@@ -354,7 +355,7 @@ impl Piece {
     }
 }
 
-/// A table of versions, with the condition under which one of them was replaced by `?2`, and is of no use to anyone.
+/// A table of versions. The condition holds for a version that was replaced by `?2` and that nothing uses any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Versions {
     Profiles,
@@ -391,14 +392,15 @@ impl Versions {
     }
 }
 
-/// Until when a version must have been replaced to go with what was dropped. `None` if nothing was.
+/// By when a version must have been replaced to be dropped together with what was dropped. `None` if nothing was.
 pub fn replaced_by(db: &Db<'_>) -> Result<Option<Timestamp>> {
     let until: Option<i64> =
         db.conn.prepare_cached("SELECT dropped_until FROM file")?.query_row([], |row| row.get(0))?;
     Ok(until.map(|until| Timestamp(until.min(db.now.millis().saturating_sub(VERSION_GRACE_MILLIS)))))
 }
 
-/// The versions behind `after` that were replaced by then and that nothing refers to, and after which one to look on.
+/// The versions behind `after` that were replaced by then and that nothing refers to, and the version to continue
+/// behind.
 pub fn find_unused(db: &Db<'_>, versions: Versions, by: Timestamp, after: i64) -> Result<(Vec<i64>, Option<i64>)> {
     let (table, key, is_unused) = versions.table();
     // The newest one stays: its number must not be given again.
@@ -452,8 +454,8 @@ pub fn drop_expired(tx: &mut Tx<'_>, by: Timestamp) -> Result<()> {
 /// Environments that are looked at in one read, and in one commit.
 const SCANNED_ENVIRONMENTS: i64 = 256;
 
-/// Whether nothing is left in an environment that was made by `?2` and was not reset. What belongs to something of these
-/// tables is not asked for.
+/// Whether nothing is left in an environment that was made by `?2` and was not reset. Rows that belong to a row of
+/// these tables need no check.
 const IS_EMPTY: &str = "created_at <= ?2 AND key_hash <> CAST('retired ' || environment AS BLOB)
      AND NOT EXISTS (SELECT 1 FROM jobs WHERE environment = it.environment)
      AND NOT EXISTS (SELECT 1 FROM idempotency_keys WHERE environment = it.environment)
@@ -470,8 +472,8 @@ const IS_EMPTY: &str = "created_at <= ?2 AND key_hash <> CAST('retired ' || envi
      AND NOT EXISTS (SELECT 1 FROM message_names WHERE environment = it.environment)
      AND NOT EXISTS (SELECT 1 FROM webhooks WHERE environment = it.environment)";
 
-/// The next environments behind `after` in which nothing is left and that were made by then, but for those that are
-/// `kept`; and after which one to look on.
+/// The next environments behind `after` that are empty and were made by then, except those in `kept`, and the
+/// environment to continue behind.
 pub fn find_empty(
     db: &Db<'_>,
     by: Timestamp,
@@ -500,7 +502,7 @@ pub fn find_empty(
     Ok((found, (scanned == SCANNED_ENVIRONMENTS).then_some(end)))
 }
 
-/// Removes those of the environments in which still nothing is left.
+/// Removes those of the environments that are still empty.
 pub fn drop_empty(tx: &mut Tx<'_>, by: Timestamp, found: &[EnvironmentRow]) -> Result<()> {
     let mut drop = tx.conn.prepare_cached(&format!(
         "DELETE FROM environments WHERE environment = (
@@ -516,7 +518,7 @@ pub fn drop_empty(tx: &mut Tx<'_>, by: Timestamp, found: &[EnvironmentRow]) -> R
     Ok(())
 }
 
-/// How large the database is, and how much of it is free to be used again, in bytes.
+/// The size of the database, and how much of it is free for reuse, in bytes.
 pub fn size(db: &Db<'_>) -> Result<(u64, u64)> {
     let pragma = |name: &str| db.conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let page = pragma("page_size")?;

@@ -1,5 +1,5 @@
-//! Environments that were reset: all that belongs to one goes, piece by piece, and its own row as the last. Lists and
-//! webhooks that were set aside go in the same way.
+//! Environments that were reset: everything in one is removed piece by piece, and its own row is the last. Lists and
+//! webhooks that were set aside are removed in the same way.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -15,9 +15,9 @@ use crate::model::row::{JobRow, ListRow, WebhookRow};
 /// Rows with texts of up to some MiB that one commit removes.
 const PIECE_TEXTS: usize = 4;
 
-/// Takes all that an environment has away from it: the row stays, under a hash that no key has, and the next one that is
-/// made begins anew. A job that is running ends in peace. Seeded ids are free at once, nothing is posted any more, and all
-/// else goes in pieces after the commit.
+/// Takes everything from an environment: the row stays, under a hash that no key has, and the next use of the key makes
+/// a new one. A running job ends without an error. Seeded ids are free at once, and nothing is posted any more. All
+/// else is removed in pieces after the commit.
 pub fn retire(tx: &mut Tx<'_>, row: EnvironmentRow) -> Result<()> {
     if row == NOTHING {
         return Ok(());
@@ -36,7 +36,7 @@ pub fn retire(tx: &mut Tx<'_>, row: EnvironmentRow) -> Result<()> {
     }
 }
 
-/// The environments of which something is left.
+/// The environments that are not completely removed yet.
 pub fn list(db: &Db<'_>) -> Result<Vec<EnvironmentRow>> {
     let mut list = db.conn.prepare_cached(
         "SELECT environment FROM environments WHERE key_hash = CAST('retired ' || environment AS BLOB)
@@ -45,7 +45,7 @@ pub fn list(db: &Db<'_>) -> Result<Vec<EnvironmentRow>> {
     Ok(list.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Jobs of an environment that no thread works on, and whether it has others. One that is running ends in peace.
+/// Jobs of an environment that no thread works on, and whether it has others. A running job ends without an error.
 pub fn jobs(db: &Db<'_>, environment: EnvironmentRow, limit: usize) -> Result<(Vec<JobRow>, bool)> {
     let mut list = db.conn.prepare_cached(
         "SELECT job FROM jobs WHERE environment = ?1 AND dropped_at IS NULL AND status <> 'PROCESSING' LIMIT ?2",
@@ -56,8 +56,8 @@ pub fn jobs(db: &Db<'_>, environment: EnvironmentRow, limit: usize) -> Result<(V
     Ok((jobs, any.exists([environment])?))
 }
 
-/// What an environment has besides jobs, in an order in which nothing is referred to when it goes: at most so many rows of
-/// a table at a time.
+/// What an environment has besides jobs. The order is one in which nothing that is removed is still referred to. At
+/// most so many rows of a table are removed at a time.
 const TABLES: [(&str, usize); 14] = [
     (
         "DELETE FROM deleted_profiles WHERE environment = ?1 AND user_id IN (
@@ -124,7 +124,7 @@ const TABLES: [(&str, usize); 14] = [
     ),
 ];
 
-/// Removes a piece of an environment that has no jobs any more; when nothing is left, the environment itself.
+/// Removes a piece of an environment that has no jobs any more. When nothing is left, removes the environment itself.
 pub fn drop_piece(tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<()> {
     for (rows, limit) in TABLES {
         if tx.conn.prepare_cached(rows)?.execute(params![environment, limit as i64])? > 0 {
@@ -140,15 +140,15 @@ fn drop_row(tx: &mut Tx<'_>, environment: EnvironmentRow) -> Result<()> {
     Ok(())
 }
 
-/// What of the environment of what is set aside goes next.
+/// What is removed next of what was set aside.
 enum NextAside {
     Webhook(WebhookRow),
     List(ListRow),
-    /// Nothing is there: its own row.
+    /// Nothing is left: the row of the environment itself.
     Environment(EnvironmentRow),
 }
 
-/// A list that is being made does not go, nor does the environment meanwhile.
+/// A list that is being made stays, and so does the environment meanwhile.
 fn next_aside(db: &Db<'_>, staged: &StagedLists) -> Result<Option<NextAside>> {
     let Some(aside) = environment::find_aside(db)? else { return Ok(None) };
     let mut webhook = db.conn.prepare_cached("SELECT webhook FROM webhooks WHERE environment = ?1 LIMIT 1")?;
@@ -172,7 +172,7 @@ pub fn is_any_aside(db: &Db<'_>, staged: &StagedLists) -> Result<bool> {
     Ok(next_aside(db, staged)?.is_some())
 }
 
-/// Removes a piece of a webhook or list that was set aside; when nothing is left of it, its own row.
+/// Removes a piece of a webhook or list that was set aside. When nothing is left of it, removes its own row.
 pub fn drop_aside(tx: &mut Tx<'_>, staged: &StagedLists) -> Result<()> {
     match next_aside(tx, staged)? {
         Some(NextAside::Webhook(webhook)) => drop_rows(

@@ -8,7 +8,7 @@ use crate::model::bulk::Job;
 use crate::model::rendered_batch::{Outcome, RenderedBatch};
 use crate::model::row::{JobRow, MessageNumber};
 
-/// Starts a job that was not run yet. What its definition refers to is looked up now, and stays as it is now.
+/// Starts a job that was not run yet. What its definition refers to is looked up now, and stays as it is.
 pub fn start(tx: &mut Tx<'_>, job: &Job, references: &References) -> Result<Missing> {
     let (versions, missing) = plan::resolve(tx, job.environment, references)?;
     job::start(tx, job.job, &versions)?;
@@ -17,7 +17,7 @@ pub fn start(tx: &mut Tx<'_>, job: &Job, references: &References) -> Result<Miss
     Ok(missing)
 }
 
-/// Writes what became of the users from `first_seq` on: messages, failures, counters and progress together. Fails,
+/// Records what became of the users from `first_seq` on: messages, failures, counters and progress together. Fails,
 /// changing nothing, if the job's progress is not exactly `first_seq`.
 pub fn drain(tx: &mut Tx<'_>, job: JobRow, first_seq: u64, outcomes: &RenderedBatch) -> Result<()> {
     job::advance(tx, job, first_seq, outcomes)?;

@@ -1,5 +1,5 @@
-//! The outbox searched for words: what the [index](TextIndex) rules out is not looked at, and all else is. And how the
-//! index learns of messages, in their order, behind the commits.
+//! Searches the outbox for words. What the [index](TextIndex) rules out is skipped, and all else is read. The index
+//! learns of messages in their order, behind the commits.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -19,8 +19,8 @@ use crate::model::mailbox::Mailbox;
 use crate::model::message::{StoredDelivery, StoredMessage};
 use crate::model::row::{JobRow, MessageNumber};
 
-/// Words that are looked for, folded: each has to be somewhere in subject, body, address or recipient. And how
-/// many messages are looked at for one page.
+/// The words to search for, folded: each must occur in subject, body, address or recipient. And how many messages are
+/// looked at for one page.
 pub struct Words {
     pub words: Vec<String>,
     pub looked_at: usize,
@@ -53,13 +53,13 @@ fn range(row: &Row<'_>) -> rusqlite::Result<MessageRange> {
 enum Ranges {
     /// Those of one job, by their numbers.
     OfJob(Vec<MessageRange>),
-    /// Those of the whole environment, looked up as it goes on.
+    /// Those of the whole environment, looked up on the way.
     All,
 }
 
-/// Messages of an environment that have all of the words, in the order of commit, from either end: those with numbers of
-/// this range, at most so many, and not much more than so many bytes of text. A page ends, however little was found, when
-/// so many were looked at.
+/// Messages of an environment that have all of the words, in the order of commit, from either end: those with numbers
+/// of this range, at most so many, and not much more than so many bytes of text. A page also ends when so many messages
+/// were looked at.
 pub fn list(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -151,7 +151,7 @@ fn ranges_of(db: &Db<'_>, environment: EnvironmentRow, job_id: &str) -> Result<V
 }
 
 impl Ranges {
-    /// The range that has this number, or the next one behind it in this direction.
+    /// The range that has this number, or the next one in this direction.
     fn next(&self, db: &Db<'_>, environment: EnvironmentRow, number: i64, step: i64) -> Result<Option<MessageRange>> {
         let ranges = match self {
             Ranges::OfJob(ranges) => ranges,
@@ -189,13 +189,13 @@ fn of_environment(db: &Db<'_>, environment: EnvironmentRow, number: i64, step: i
     Ok(behind.query_row(params![environment, number], range).optional()?)
 }
 
-/// A piece of what the index learns takes so long, about: the log is not written over meanwhile.
+/// About how long the index learns at a time: the log cannot start over meanwhile.
 const PIECE_TIME: Duration = Duration::from_millis(10);
-/// And has so many numbers at most.
+/// And how many numbers at most.
 const PIECE_NUMBERS: i64 = 4 * 1024;
 
-/// Has the index learn a piece of what it does not know yet of environments in which clients search. False if there is
-/// nothing more to learn, or no room for it.
+/// Lets the index learn a piece of what it lacks, in environments in which clients search. False if there is nothing
+/// more to learn, or no room for it.
 pub fn learn(db: &Db<'_>, index: &TextIndex) -> Result<bool> {
     if index.is_full() {
         return Ok(false);
@@ -229,8 +229,8 @@ pub fn forget(db: &Db<'_>, index: &TextIndex) -> Result<()> {
     })
 }
 
-/// Learns of the messages of an environment from a number on. Returns the last number that was looked at; `None`: all
-/// were.
+/// Learns about the messages of an environment from a number on. Returns the last number that was looked at. `None`:
+/// all were.
 fn learn_of(db: &Db<'_>, index: &TextIndex, environment: EnvironmentRow, from: i64) -> Result<Option<i64>> {
     let begun = Instant::now();
     let (mut at, mut left, mut signer) = (from, PIECE_NUMBERS, Signer::new());
@@ -253,7 +253,7 @@ fn learn_of(db: &Db<'_>, index: &TextIndex, environment: EnvironmentRow, from: i
     }
 }
 
-/// An address as an e-mail shows it, where that is another text: without quotes and comments, decoded, or in ASCII.
+/// An address as an e-mail shows it, if that is a different text: without quotes and comments, decoded, or in ASCII.
 fn add_mailbox(signer: &mut Signer, address: &str) {
     let is_bare = address.is_ascii() && !address.contains(['<', '(', '"', '=', '\\']);
     if !is_bare && let Some(mailbox) = Mailbox::alone(address) {
@@ -262,7 +262,7 @@ fn add_mailbox(signer: &mut Signer, address: &str) {
     }
 }
 
-/// What is to be known of these numbers, which are all of one range, or of the first of them if there is no time for more.
+/// What there is to know about these numbers of one range, or about the first of them if time runs out.
 fn sign(
     db: &Db<'_>,
     (first, last): (i64, i64),
@@ -270,7 +270,7 @@ fn sign(
     is_over: impl Fn() -> bool,
 ) -> Result<Vec<(i64, Sign)>> {
     let between = params![first, last];
-    // The texts of these may be others one day.
+    // The texts of these may still change.
     let mut unsettled = db.conn.prepare_cached(
         "SELECT number FROM message_events WHERE number BETWEEN ?1 AND ?2
          UNION ALL SELECT number FROM delayed WHERE number BETWEEN ?1 AND ?2",

@@ -1,4 +1,4 @@
-//! One send: what it needs to know before it is made, and its job with users and messages.
+//! One send: what must be known before it is made, and its job with users and messages.
 
 use super::engine::{Db, Tx};
 use super::job::{PinnedVersions, Progress};
@@ -12,16 +12,16 @@ use crate::model::rendered_batch::RenderedBatch;
 use crate::model::resolved::ResolvedDefinition;
 use crate::model::stored_recipient::StoredRecipient;
 
-/// All that a send needs to know before it is made.
+/// All that must be known before a send is made.
 pub struct ResolvedSend {
     pub versions: PinnedVersions,
     pub missing: Missing,
     pub plan: ResolvedDefinition,
-    /// Of each recipient, or only of the first ones if what is stored of all is too much to hold.
+    /// For each recipient, or only for the first ones if the stored data of all is too much to hold.
     pub known: Vec<StoredRecipient>,
 }
 
-/// Looks up what is stored of what `plan` names, and of recipients until that is more than `bytes` of text.
+/// Looks up what `plan` names, and what is stored of recipients until that exceeds `bytes` of text.
 pub fn resolve(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -44,9 +44,9 @@ pub fn resolve(
     Ok(ResolvedSend { versions, missing, plan, known })
 }
 
-/// Makes the job of a send, in the state that it is in by then. `users` are all of its recipients and what was sent of
-/// them, `outcomes` what became of each; without these the job is left to the runner. Returns the message's id if there
-/// is one message, else the job's.
+/// Makes the job of a send, in its present state. `users` are all of its recipients and what was sent of them,
+/// `outcomes` what became of each. Without outcomes the job is left to the runner. Returns the message's id if there is
+/// one message, else the job's.
 pub fn create(
     tx: &mut Tx<'_>,
     environment: EnvironmentRow,

@@ -1,5 +1,5 @@
-//! The clock was set back: what waits for a span would wait longer by as much. The writer takes note of it before its next
-//! change, so that it is known of each message whether it was made before.
+//! The clock was set back: what waits for a span of time would wait longer by as much. The writer notes it before its
+//! next change, so that it is known for each message whether it was made before.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,12 +16,12 @@ pub struct SetBack {
     pub last_number: MessageNumber,
 }
 
-/// Those that nothing was done about yet.
+/// Set-backs that were not handled yet.
 #[derive(Clone)]
 pub struct SetBacks(Arc<Mutex<(Vec<SetBack>, i64)>>);
 
 impl SetBacks {
-    /// `set_back_millis` is what the clock tells at the start.
+    /// `set_back_millis` is what the clock has at the start.
     pub(in crate::store) fn new(set_back_millis: i64) -> Self {
         SetBacks(Arc::new(Mutex::new((Vec::new(), set_back_millis))))
     }
@@ -41,7 +41,7 @@ impl SetBacks {
         noted.1 += millis;
     }
 
-    /// Takes them, and tells by how much the clock had been set back after the last of them, all in all.
+    /// Takes them, and returns by how much the clock had been set back after the last of them, in total.
     pub(in crate::store) fn take(&self) -> (Vec<SetBack>, i64) {
         let mut noted = self.lock();
         (mem::take(&mut noted.0), noted.1)

@@ -10,7 +10,7 @@ use crate::model::outcome::Ending;
 use crate::model::rendered_batch::RenderedMessage;
 use crate::model::row::MessageNumber;
 
-/// Writes what became of a message that has waited. Nothing, if it was canceled meanwhile.
+/// Records what became of a message that has waited. Does nothing if it was canceled meanwhile.
 pub fn settle(tx: &mut Tx<'_>, number: MessageNumber, message: &RenderedMessage<'_>) -> Result<()> {
     if !message::remove_delayed(tx, number)? {
         return Ok(());
@@ -29,7 +29,7 @@ pub fn cancel(tx: &mut Tx<'_>, number: MessageNumber) -> Result<bool> {
     Ok(true)
 }
 
-/// What happens to a message that went out: it arrives, is read, or comes back.
+/// What happens to a message that went out: it is delivered, read, or bounces.
 pub fn happen(tx: &mut Tx<'_>, place: &MessageLocation, verdict: &Verdict) -> Result<()> {
     let message = tracking::get(tx, place)?;
     check_next(message.stored.status, verdict)?;
@@ -38,7 +38,7 @@ pub fn happen(tx: &mut Tx<'_>, place: &MessageLocation, verdict: &Verdict) -> Re
     message::add_event(tx, place.number, verdict.status)
 }
 
-/// Has it happen after so many milliseconds, and nothing else that was to happen by then.
+/// Makes it happen after so many milliseconds, in place of what was set before.
 pub fn happen_later(tx: &mut Tx<'_>, place: &MessageLocation, ending: &Ending) -> Result<()> {
     check_next(tracking::get(tx, place)?.stored.status, &ending.verdict)?;
     let due_at = tx.now.after(ending.after_millis);
@@ -60,7 +60,7 @@ fn check_next(status: MessageStatus, verdict: &Verdict) -> Result<()> {
     }))
 }
 
-/// Writes down with what a message began, which its row tells no longer.
+/// Records what a message began as, since its row loses that now.
 fn tell_beginning(tx: &mut Tx<'_>, place: &MessageLocation, message: &TrackedMessage) -> Result<()> {
     match message.events.is_empty() {
         true => message::add_event_at(tx, place.number, message.stored.status, place.created_at),
@@ -68,7 +68,7 @@ fn tell_beginning(tx: &mut Tx<'_>, place: &MessageLocation, message: &TrackedMes
     }
 }
 
-/// A message comes to the end that was said of it, unless it has come to another one, or is gone.
+/// Ends a message as it was set, unless it has ended otherwise, or is gone.
 pub fn end(tx: &mut Tx<'_>, due: &DueEnding) -> Result<()> {
     if !message::remove_ending(tx, due.number, due.position)? {
         return Ok(());
@@ -76,7 +76,7 @@ pub fn end(tx: &mut Tx<'_>, due: &DueEnding) -> Result<()> {
     come_to(tx, due.number, due.position, &due.verdict)
 }
 
-/// A delivery comes to this, unless it has come to something else, or is gone.
+/// Gives a delivery this status, unless it has another final one, or is gone.
 pub(in crate::store) fn come_to(
     tx: &mut Tx<'_>,
     number: MessageNumber,
@@ -94,12 +94,13 @@ pub(in crate::store) fn come_to(
         position if message::set_further_verdict(tx, number, position, verdict)? => message.stored.status,
         _ => return Ok(()),
     };
-    // Of a further delivery the event has the message's own status: no follower is told of anything new, and all look again.
+    // For a further delivery the event has the message's own status: followers see nothing new, and all of them look
+    // again.
     tell_beginning(tx, &place, &message)?;
     message::add_event(tx, number, status)
 }
 
-/// A message stays as it is.
+/// Leaves a message as it is.
 pub fn forget_ending(tx: &mut Tx<'_>, number: MessageNumber, position: i64) -> Result<()> {
     message::remove_ending(tx, number, position).map(drop)
 }

@@ -1,12 +1,13 @@
 //! Snapshots of one environment, and the way back to one.
 //!
-//! Rows of users and messages are appended and never rewritten, so a snapshot has none of them. It has the small tables,
-//! how far each job had come, and those of the messages that could still change. It is taken by a reader, and costs what
-//! is small. To restore it, what came later is set aside: whole jobs move to another environment, and of a job that went on
-//! the users and messages of that time move to a new row. What no snapshot needs is removed by retention, in pieces.
-//! What another snapshot needs is kept, in an environment that no key opens.
+//! Rows of users and messages are appended and never rewritten, so a snapshot has none of them. It has the small
+//! tables, how far each job had come, and those messages that could still change. A reader takes it, and it costs only
+//! what is small. Restoring it sets aside what came later: whole jobs move to another environment. Of a job that went
+//! on, the users and messages of that time move to a new row. Retention removes in pieces what no snapshot needs. What
+//! another snapshot needs is kept, in an environment that no key opens.
 //!
-//! The rows of the file are sound at any time: after a kill, what was kept belongs to no snapshot any more, and goes.
+//! The rows of the file are sound at any time: after a kill, what was kept belongs to no snapshot any more, and is
+//! removed.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +25,7 @@ use crate::model::row::JobRow;
 /// The columns of one row.
 pub(in crate::store) type Row = Vec<Value>;
 
-/// Tables of which an environment's rows are put back as they were, each with its columns.
+/// Tables whose rows of an environment are put back as they were, each with its columns.
 pub(in crate::store) const PLAIN: [(&str, &str); 7] = [
     ("topics", "environment, topic_id, name, default_status"),
     (
@@ -90,12 +91,12 @@ pub(in crate::store) struct Taken {
 /// How far a job had come.
 #[derive(Clone)]
 pub(in crate::store) struct SavedJob {
-    /// The row that has what it had, and maybe more.
+    /// The row that has what the job had, and maybe more.
     pub(in crate::store) job: JobRow,
     pub(in crate::store) columns: Row,
 }
 
-/// What is told of a snapshot.
+/// What is shown of a snapshot.
 #[derive(Clone, Debug)]
 pub struct Summary {
     pub name: String,
@@ -107,20 +108,20 @@ pub struct Summary {
     pub bytes: usize,
 }
 
-/// The snapshots of all environments. They are of the process.
+/// The snapshots of all environments. They live in the process.
 #[derive(Clone, Default)]
 pub struct Snapshots(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// Held over a whole operation: one at a time. The writer does not wait for it.
+    /// Held during a whole operation: one at a time. The writer does not wait for it.
     operation: Mutex<()>,
     all: Mutex<HashMap<EnvironmentRow, Kept>>,
 }
 
 #[derive(Clone, Default)]
 pub(in crate::store) struct Kept {
-    /// Where what the environment has no more and a snapshot needs is kept.
+    /// Keeps what the environment has no more and a snapshot still needs.
     pub(in crate::store) environment: Option<EnvironmentRow>,
     /// By name.
     pub(in crate::store) snapshots: BTreeMap<String, Taken>,
@@ -168,7 +169,7 @@ pub(in crate::store) fn not_found(name: &str) -> Error {
     Error::unknown("name", "snapshot", name)
 }
 
-/// What was kept for snapshots by a process that has ended is needed by none.
+/// Removes what a process that has ended kept for its snapshots.
 pub(in crate::store) fn retire_left_over(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute(
         "UPDATE environments SET key_hash = CAST('retired ' || environment AS BLOB)
@@ -357,7 +358,7 @@ pub(in crate::store) fn copy_users(conn: &Connection, (first, last, by): (i64, i
     Ok(())
 }
 
-/// Copies messages in the same way, with what waits and what went out besides.
+/// Copies messages in the same way, with their delays and further deliveries.
 pub(in crate::store) fn copy_messages(conn: &Connection, (first, last, by): (i64, i64, i64)) -> Result<()> {
     for (table, columns) in [
         (
@@ -377,7 +378,7 @@ pub(in crate::store) fn copy_messages(conn: &Connection, (first, last, by): (i64
     Ok(())
 }
 
-/// Moves a job with its messages to where no key finds it. One that is running ends.
+/// Moves a job with its messages to where no key finds it. If it is running, it ends.
 pub(in crate::store) fn move_job(tx: &mut Tx<'_>, job: JobRow, to: EnvironmentRow) -> Result<()> {
     let mut moved =
         tx.conn.prepare_cached("UPDATE jobs SET environment = ?2, job_id = 'kept ' || job WHERE job = ?1")?;

@@ -16,21 +16,21 @@ use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
 use crate::model::row::JobRow;
 
-/// An environment on its way back.
+/// An environment that is being restored.
 pub(in crate::store) struct Restore<'a, 'b> {
     tx: &'a mut Tx<'b>,
     environment: EnvironmentRow,
-    /// Where to what another snapshot needs goes.
+    /// Where data goes that another snapshot needs.
     kept: EnvironmentRow,
     /// The jobs that other snapshots need.
     needed: HashSet<JobRow>,
-    /// Where to all else goes, if there is any.
+    /// Where all else goes, if there is any.
     retired: Option<EnvironmentRow>,
-    /// Messages that were copied: first and last number, and by how much the copy's is higher.
+    /// Messages that were copied: first and last number, and how much higher the copy's numbers are.
     copied: Vec<(i64, i64, i64)>,
 }
 
-/// Users with these numbers, the first of which has this place in its job. The first of them, up to `end`, are meant.
+/// Users with these numbers. The first of them has this place in its job. Only those up to `end` are meant.
 struct UserRange {
     first: i64,
     last: i64,
@@ -61,7 +61,7 @@ impl<'a, 'b> Restore<'a, 'b> {
         Ok(Restore { tx, environment, kept, needed, retired: None, copied: Vec::new() })
     }
 
-    /// Returns which messages were copied: first and last number, and by how much the copy's is higher.
+    /// Returns which messages were copied: first and last number, and how much higher the copy's numbers are.
     pub(in crate::store) fn run(mut self, taken: &mut Taken) -> Result<Vec<(i64, i64, i64)>> {
         self.put_templates(taken)?;
         insert(self.tx.conn, "INSERT OR IGNORE", "brand_versions", BRAND_VERSIONS, &taken.brand_versions)?;
@@ -83,7 +83,7 @@ impl<'a, 'b> Restore<'a, 'b> {
         Ok(self.copied)
     }
 
-    /// Removes the rows of an environment, and puts those there that it had, unless they are the same.
+    /// Removes the rows of an environment and inserts those that it had, unless they are the same.
     fn put_plain(&mut self, table: &str, columns: &str, rows: &[Row]) -> Result<()> {
         let (conn, environment) = (self.tx.conn, self.environment);
         let select = format!("SELECT {columns} FROM {table} WHERE environment = ?1");
@@ -118,7 +118,7 @@ impl<'a, 'b> Restore<'a, 'b> {
         }
     }
 
-    /// Has the versions that are current say so, and no others.
+    /// Marks exactly those versions as current that were.
     fn mark_current(&mut self, table: &str, key: &str, heads: &str) -> Result<()> {
         let current = format!("{key} IN (SELECT {key} FROM {heads} WHERE environment = ?1)");
         self.tx.conn.execute(
@@ -146,7 +146,7 @@ impl<'a, 'b> Restore<'a, 'b> {
             )?;
             aside.execute(params![template, kept])?;
         }
-        // An alias may have moved from one to another.
+        // An alias may have moved from one template to another.
         conn.execute("UPDATE templates SET alias = NULL WHERE environment = ?1 AND alias IS NOT NULL", [environment])?;
         for row in &taken.templates {
             let mut put = conn.prepare_cached(
@@ -182,7 +182,7 @@ impl<'a, 'b> Restore<'a, 'b> {
         insert(conn, "INSERT", "template_checks", TEMPLATE_CHECKS, &taken.template_checks)
     }
 
-    /// A template that holds versions that are not to be found.
+    /// A template that holds versions that must not be found.
     fn make_holder(&self) -> Result<i64> {
         let conn = self.tx.conn;
         let mut make = conn.prepare_cached(
@@ -201,7 +201,7 @@ impl<'a, 'b> Restore<'a, 'b> {
                 conn.prepare_cached("UPDATE lists SET environment = ?2, list_id = 'kept ' || list WHERE list = ?1")?;
             aside.execute(params![list, kept])?;
         }
-        // One that another has replaced is gone, and has a new row.
+        // A list that another has replaced is gone, and gets a new row.
         let mut new = HashMap::new();
         for row in &taken.lists {
             let mut put = conn.prepare_cached(
@@ -250,7 +250,7 @@ impl<'a, 'b> Restore<'a, 'b> {
         Ok(())
     }
 
-    /// Has a job be where it was.
+    /// Brings a job back to where it was.
     fn put_job(&mut self, saved: &mut SavedJob) -> Result<()> {
         let job = saved.job;
         let mut find = self.tx.conn.prepare_cached(
@@ -282,7 +282,7 @@ impl<'a, 'b> Restore<'a, 'b> {
         if is_shared {
             move_job(self.tx, job, self.kept)?;
         } else {
-            // What is left of it goes. A part of it that is on its way comes too late.
+            // What is left of it is removed. A part of it that is being written comes too late.
             self.tx.conn.execute(
                 "UPDATE jobs SET dropped_at = ?2, job_id = 'dropped ' || job, status = 'ERROR' WHERE job = ?1",
                 params![job, self.tx.now.millis()],
@@ -332,7 +332,7 @@ impl<'a, 'b> Restore<'a, 'b> {
         Ok(())
     }
 
-    /// Copies the first users and messages of a job, which another snapshot needs as it is.
+    /// Copies the first users and messages of a job, because another snapshot needs the originals.
     fn copy(&mut self, from: JobRow, to: JobRow, received: i64, drained: i64) -> Result<()> {
         let conn = self.tx.conn;
         for UserRange { first, seq, end, .. } in user_ranges(conn, from, received)? {
@@ -369,7 +369,7 @@ impl<'a, 'b> Restore<'a, 'b> {
         number + copied.map_or(0, |(_, _, by)| *by)
     }
 
-    /// Puts the messages back that could change: their rows, deliveries, events and delays.
+    /// Puts back the messages that could change: their rows, deliveries, events and delays.
     fn put_messages(&mut self, taken: &mut Taken) -> Result<()> {
         if !self.copied.is_empty() {
             let number_at = |rows: &mut Vec<Row>, column: usize| {
@@ -395,7 +395,7 @@ impl<'a, 'b> Restore<'a, 'b> {
             if saved.contains(&number) {
                 conn.prepare_cached("DELETE FROM deliveries WHERE number = ?1")?.execute([number])?;
             } else {
-                // It had gone out by then, and the first of its events says as what.
+                // It had gone out by then, and its first event tells what it began as.
                 let mut put = conn.prepare_cached(
                     "UPDATE messages SET reason = NULL, error = NULL, status = coalesce((
                          SELECT status FROM message_events WHERE number = ?1 ORDER BY event LIMIT 1), status)
@@ -410,7 +410,7 @@ impl<'a, 'b> Restore<'a, 'b> {
         for row in &taken.messages {
             conn.prepare_cached(PUT_MESSAGE)?.execute(params_from_iter(row))?;
         }
-        // Those of which nothing is left have none of it.
+        // Those that are completely gone do not have it.
         let mut is_there = conn.prepare_cached("SELECT 1 FROM messages WHERE number = ?1")?;
         for (table, columns, number_at, rows) in [
             ("deliveries", DELIVERIES, 0, &taken.deliveries),

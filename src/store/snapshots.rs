@@ -1,4 +1,4 @@
-//! Snapshots are taken, restored and deleted: one at a time, and beside the writer as far as may be.
+//! Takes, restores and deletes snapshots: one at a time, and beside the writer as far as possible.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +17,9 @@ use crate::model::environment::{Environment, EnvironmentRow};
 
 /// Snapshots of one environment at most.
 pub const PER_ENVIRONMENT: usize = 100;
-/// The file of a snapshot has so many bytes at most: it is made in memory.
+/// The most bytes of a snapshot's file: it is made in memory.
 const FILE_BYTES: u64 = 256 * 1024 * 1024;
-/// The tables of which each row says whose it is.
+/// The tables whose rows each name their environment.
 const OF_ENVIRONMENTS: [&str; 15] = [
     "environments",
     "jobs",
@@ -69,15 +69,15 @@ pub fn take(view: &View<'_>, name: &str) -> Result<Summary> {
     Ok(summary)
 }
 
-/// What an environment was brought back to.
+/// What an environment was restored to.
 #[derive(Debug)]
 pub struct Restored {
     pub summary: Summary,
-    /// Messages that have other numbers now: first and last number, and by how much the new one is higher.
+    /// Messages that have other numbers now: first and last number, and how much higher the new ones are.
     pub copied: Vec<(i64, i64, i64)>,
 }
 
-/// Brings an environment back to a snapshot, which stays.
+/// Restores an environment to a snapshot, which stays.
 pub fn restore(view: &View<'_>, name: &str) -> Result<Restored> {
     let restored = change(view, name, |kept, tx, row, name| {
         let mut taken = kept.snapshots.remove(&name).ok_or_else(|| not_found(&name))?;
@@ -88,7 +88,7 @@ pub fn restore(view: &View<'_>, name: &str) -> Result<Restored> {
         kept.snapshots.insert(name, taken);
         Ok(Restored { summary, copied })
     })?;
-    // Messages with low numbers may be back.
+    // Messages with low numbers may have come back.
     view.store().texts().look_over(view.read(|_, row| Ok(row))?);
     Ok(restored)
 }
@@ -101,7 +101,7 @@ pub fn delete(view: &View<'_>, name: &str) -> Result<Summary> {
     })
 }
 
-/// Changes rows and what is known of them together.
+/// Changes rows, and what memory holds of them, together.
 fn change<T: Send + 'static>(
     view: &View<'_>,
     name: &str,
@@ -133,7 +133,7 @@ pub fn fork(view: &View<'_>, name: &str, of: &Environment) -> Result<Summary> {
     })
 }
 
-/// A snapshot as a file of its own, without the webhooks: what another bulkd opens.
+/// A snapshot as a file of its own, without the webhooks: another bulkd can open it.
 pub fn export(view: &View<'_>, name: &str) -> Result<Vec<u8>> {
     let store = view.store();
     let snapshots = store.snapshots();
@@ -154,7 +154,7 @@ pub fn export(view: &View<'_>, name: &str) -> Result<Vec<u8>> {
     Restore::new(&mut tx, row, &mut alone)?.run(&mut taken)?;
     keep_only(&conn, row)?;
     conn.execute_batch("COMMIT; VACUUM")?;
-    // The log is copied, and with it the file is whole.
+    // The log is merged, so that the file is complete.
     conn.pragma_update(None, "journal_mode", "DELETE")?;
     conn.close().map_err(|(_, error)| error)?;
     let bytes = std::fs::metadata(partial.path()).map_or(0, |metadata| metadata.len());

@@ -1,4 +1,4 @@
-//! Lists that are being made beside those that are found.
+//! Lists that are being made beside the ones that are found.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::engine::bell::Bell;
 use crate::model::row::ListRow;
 
-/// The lists that threads are making. The file does not know: what a kill has left of one is removed like any other list
+/// The lists that threads are making. The file does not know them: what a kill has left of one is removed like any list
 /// that was set aside.
 #[derive(Clone, Default)]
 pub struct StagedLists {

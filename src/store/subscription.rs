@@ -51,7 +51,7 @@ pub fn put(tx: &mut Tx<'_>, list: ListRow, user_id: &str, preferences: Option<&s
     Ok(())
 }
 
-/// Puts users on a list that is being made. One who is on the list `before` has been on this one for as long.
+/// Puts users on a list that is being made. Users of the list `before` keep the time since which they are on it.
 pub(in crate::store) fn put_new(
     tx: &mut Tx<'_>,
     list: ListRow,
@@ -136,7 +136,7 @@ pub fn delete_of_user_from(
 }
 
 /// A page of a list's subscriptions in the order of the users' ids: those behind `after`, at most `limit`, and not much
-/// more than `bytes` of text. The next one begins behind a user's id.
+/// more than `bytes` of text. The next page begins behind a user's id.
 pub fn list(
     db: &Db<'_>,
     list: ListRow,
@@ -163,9 +163,9 @@ pub fn list(
     Ok(Page { items: subscriptions, next: None })
 }
 
-/// A page of the lists that a user is on, oldest first, with the preferences of the subscription in place of the list's:
-/// those behind the row `after`, at most `limit`, and not much more than `bytes` of text. The next one begins behind
-/// a row.
+/// A page of the lists that a user is on, oldest first, with the preferences of the subscription in place of the
+/// list's: those behind the row `after`, at most `limit`, and not much more than `bytes` of text. The next page begins
+/// behind a row.
 pub fn list_of_user(
     db: &Db<'_>,
     environment: EnvironmentRow,

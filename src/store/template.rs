@@ -39,7 +39,7 @@ pub struct PublishedVersion {
 #[derive(Debug)]
 pub struct FoundTemplate {
     pub template_id: String,
-    /// None: it exists but is not published.
+    /// `None`: the template exists but is not published.
     pub template_version: Option<TemplateVersion>,
     /// What was published last, or else the draft.
     pub template_json: String,
@@ -176,7 +176,7 @@ pub fn list(
     Ok(Page { items: summaries, next: None })
 }
 
-/// Makes the draft another, with the alias that the payload says. The template is not archived then.
+/// Replaces the draft, with the alias that the payload gives. An archived template comes back.
 pub fn replace(tx: &mut Tx<'_>, template: Template, payload: &TemplatePayload, draft: String) -> Result<Template> {
     let alias = alias_after(&template, payload);
     refuse_taken(tx, template.environment, alias, &template.template_id)?;
@@ -214,8 +214,8 @@ pub fn archive(tx: &mut Tx<'_>, template: &Template) -> Result<()> {
     Ok(())
 }
 
-/// Makes a text of the template the one that is sent: the draft, or an older version, of which it makes a new one.
-/// Publishing what is published already makes none.
+/// Publishes a text of the template: the draft, or an older version, from which a new version is made. If that text is
+/// published already, no version is made.
 pub fn publish(tx: &mut Tx<'_>, template: &Template, template_json: &str) -> Result<()> {
     let newest = find_newest(tx, template.template)?;
     if newest.as_ref().is_some_and(|newest| newest.template_json == template_json) {
@@ -290,8 +290,8 @@ pub fn delete_checks(tx: &mut Tx<'_>, template: &Template, submission_id: &str) 
     Ok(())
 }
 
-/// Creates or replaces a template under a given id, as a seed does: `draft` is what the payload comes to as text. An
-/// archived one comes back. What does not change it makes no version.
+/// Creates or replaces a template under a given id, as a seed does: `draft` is the text of the payload. An archived one
+/// comes back. If nothing changes, no version is made.
 pub fn put(
     tx: &mut Tx<'_>,
     environment: EnvironmentRow,
@@ -322,7 +322,7 @@ pub fn get_to_change(db: &Db<'_>, environment: EnvironmentRow, template_id: &str
     }
 }
 
-/// Takes another alias than this one from a template, if it is there, so that another can have it.
+/// Removes the alias of this template, unless it is the given one, so that another template can have it.
 pub fn free_alias(tx: &mut Tx<'_>, environment: EnvironmentRow, template_id: &str, alias: Option<&str>) -> Result<()> {
     let mut free = tx.conn.prepare_cached(
         "UPDATE templates SET alias = NULL WHERE environment = ?1 AND template_id = ?2 AND alias <> coalesce(?3, '')",

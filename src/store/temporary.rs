@@ -1,4 +1,5 @@
-//! Folders for files that are thrown away. One that a killed process has left behind is removed when the next is made.
+//! Folders for files that are thrown away. What a killed process has left behind is removed when the next folder is
+//! made.
 
 use std::fs::{self, DirEntry, Metadata};
 use std::path::{Path, PathBuf};
@@ -8,14 +9,14 @@ use tempfile::TempDir;
 use super::engine::file;
 use crate::error::{Error, Result, shown_up_to};
 
-/// In each such folder. No file of another program has it, whatever its name.
+/// A file in each such folder. No other program makes a file of this name.
 const MARK: &str = "thrown-away-by-bulkd";
 const DATABASE: &str = "bulkd.db";
 /// How the names of such folders begin.
 const PREFIX: &str = "bulkd-";
 
-/// A folder in the system's temporary one, and the database file in it, which is yet to be made. What earlier processes
-/// of the same user have left there is removed.
+/// A folder in the system's temporary one, and the name of the database file in it, which is not made yet. Folders that
+/// earlier processes of the same user have left are removed.
 pub fn folder(name: &str) -> Result<(TempDir, PathBuf)> {
     let failed = |error: std::io::Error| Error::startup(format!("no temporary folder can be made: {error}"));
     let folder = tempfile::Builder::new().prefix(&format!("{PREFIX}{name}")).tempdir().map_err(failed)?;
@@ -27,7 +28,7 @@ pub fn folder(name: &str) -> Result<(TempDir, PathBuf)> {
     Ok((folder, database))
 }
 
-/// What cannot be removed stays: that is no reason not to start.
+/// A folder that cannot be removed stays: that is no reason not to start.
 fn sweep(temporary: &Path, ours: &Metadata) {
     for entry in fs::read_dir(temporary).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(PREFIX) && is_left_over(&entry, ours) {
@@ -36,8 +37,8 @@ fn sweep(temporary: &Path, ours: &Metadata) {
     }
 }
 
-/// Whether it is a folder of this user's that once held a database: a daemon makes that when it has the lock, and one
-/// that has yet to take the lock has none.
+/// Whether it is a folder of this user that once held a database. A daemon creates the database after it has taken the
+/// lock, so a folder without one may belong to a daemon that is starting.
 fn is_left_over(entry: &DirEntry, ours: &Metadata) -> bool {
     let folder = entry.path();
     entry.metadata().is_ok_and(|it| it.is_dir() && same_user(&it, ours))
@@ -46,7 +47,7 @@ fn is_left_over(entry: &DirEntry, ours: &Metadata) -> bool {
 }
 
 fn remove(folder: &Path) {
-    // Held until all is gone, so that of two processes that sweep only one does.
+    // Held until all is gone, so that of two processes that sweep only one does it.
     let Ok(_lock) = file::Lock::take(&folder.join(DATABASE)) else { return };
     let path = folder.display().to_string();
     let path = shown_up_to(&path, 512);

@@ -1,9 +1,9 @@
-//! Which messages cannot have a word in their texts. Of each message that was looked at there is a signature: a bit for
-//! each group of three bytes that its texts have, folded. A message without the bits of a word has not the word;
-//! one that has them is looked at. It is of the process, and made for those who search.
+//! Tells which messages cannot have a word in their texts. Each message that was looked at has a signature: a bit for
+//! each group of three bytes in its folded texts. A message that lacks a bit of a word does not have the word; any
+//! other is looked at. The index lives in the process, and is made only where clients search.
 //!
-//! A signature says of a message what is true of it for ever: numbers are given once, and texts are not rewritten, but for
-//! those of messages that waited. These have none, and are always looked at.
+//! A signature stays true for ever: numbers are given once, and texts are not rewritten, except for messages that
+//! waited. These have no signature, and are always looked at.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,13 +14,13 @@ use super::engine::bell::Bell;
 use crate::model::environment::EnvironmentRow;
 use crate::model::fold::folded;
 
-/// What all signatures may take. What is beyond that is looked through.
+/// The most bytes of all signatures. Messages beyond that are read through.
 const ALL_BYTES: usize = 256 * 1024 * 1024;
 /// After so long without a search, none is expected.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Numbers in a block, which is replaced as a whole.
 const BLOCK: i64 = 1024;
-/// Bits for each group of three bytes: the more, the fewer messages are looked at in vain.
+/// Bits for each group of three bytes. With more, fewer messages are looked at in vain.
 const BITS_EACH: usize = 4;
 /// Bits of the longest signature, as a power of two. A message with more groups than fit it is always looked at.
 const MOST_BITS_LOG2: u32 = 16;
@@ -58,7 +58,7 @@ enum Slot {
     Unknown,
     /// The message has to be looked at.
     Any,
-    /// There is no message, nor will there be one.
+    /// There is no message with this number, and never will be.
     Nothing,
     /// Where its bits begin, and how many they are, as a power of two.
     Signature {
@@ -122,7 +122,7 @@ fn place(number: i64) -> (i64, usize) {
     (number.div_euclid(BLOCK), number.rem_euclid(BLOCK) as usize)
 }
 
-/// What stands for a group of three bytes.
+/// The bits that stand for a group of three bytes.
 fn groups(text: &str) -> impl Iterator<Item = u16> + '_ {
     text.as_bytes().windows(3).map(|bytes| {
         let group = bytes.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte));
@@ -146,14 +146,14 @@ impl TextIndex {
         self.0.bytes.load(Ordering::Relaxed) >= ALL_BYTES
     }
 
-    /// A client searches in an environment.
+    /// Notes that a client searches in an environment.
     pub(in crate::store) fn follow(&self, environment: EnvironmentRow) {
         let searched_at = Instant::now();
         self.followed().entry(environment).or_insert(Followed { looked: 0, searched_at }).searched_at = searched_at;
         self.0.bell.ring();
     }
 
-    /// What is behind may have come to an environment that is followed: it is looked over once more.
+    /// Lets an environment that is followed be looked over again: older messages may have come back to it.
     pub fn look_over(&self, environment: EnvironmentRow) {
         if let Some(followed) = self.followed().get_mut(&environment) {
             followed.looked = 0;
@@ -165,7 +165,7 @@ impl TextIndex {
         self.followed().values().any(|it| it.searched_at.elapsed() < PATIENCE)
     }
 
-    /// Those in which clients search, the latest first, without those in which none did for a while.
+    /// Those in which clients search, the latest first, without those in which no client has searched for a while.
     pub(in crate::store) fn list_followed(&self) -> Vec<(EnvironmentRow, Followed)> {
         let mut followed = self.followed();
         followed.retain(|_, it| it.searched_at.elapsed() < PATIENCE);
@@ -189,7 +189,7 @@ impl TextIndex {
         self.0.blocks.read().unwrap_or_else(PoisonError::into_inner).get(&block).cloned()
     }
 
-    /// The first number from one on, up to another, of which nothing is known.
+    /// The first number from one on, up to another, that nothing is known about.
     pub(in crate::store) fn first_unknown(&self, from: i64, up_to: i64) -> Option<i64> {
         let mut number = from;
         while number <= up_to {
@@ -214,7 +214,7 @@ impl TextIndex {
                 self.0.bytes.fetch_add(block.bytes(), Ordering::Relaxed);
                 Arc::new(block)
             });
-            // Searches go on with what they have.
+            // Searches in progress keep what they have.
             let block = Arc::make_mut(block);
             let before = block.bytes();
             for (number, sign) in signs {
@@ -228,7 +228,7 @@ impl TextIndex {
         }
     }
 
-    /// Forgets the blocks that are no longer needed: `is_needed` is asked of the first and the last number of each.
+    /// Drops blocks that are no longer needed: `is_needed` is called with the first and the last number of each.
     pub(in crate::store) fn retain<E>(&self, mut is_needed: impl FnMut(i64, i64) -> Result<bool, E>) -> Result<(), E> {
         let known: Vec<i64> = {
             let blocks = self.0.blocks.read().unwrap_or_else(PoisonError::into_inner);
@@ -272,7 +272,7 @@ impl Signer {
         }
     }
 
-    /// The signature of the message whose texts were added. The next ones are those of another.
+    /// The signature of the message whose texts were added. Texts that follow belong to another.
     pub fn sign(&mut self) -> Sign {
         let bits = (self.found.len() * BITS_EACH).next_power_of_two().max(64);
         let log2 = bits.trailing_zeros();
@@ -306,17 +306,18 @@ impl<'a> Candidates<'a> {
         Candidates { index, groups, block: None }
     }
 
-    /// Whether the index tells anything of these words: shorter ones it does not know.
+    /// Whether the index can tell anything about these words: shorter ones it does not know.
     pub fn are_told(&self) -> bool {
         !self.groups.is_empty()
     }
 
-    /// The first number from one on, up to another, of a message that may have the words; backwards if the other is lower.
+    /// The first number from one on, up to another, of a message that may have the words. Goes backwards if the other
+    /// is lower.
     pub fn next(&mut self, from: i64, to: i64, step: i64) -> Option<i64> {
         self.find(from, to, step, true)
     }
 
-    /// The last of the numbers from one on that may all have them.
+    /// The end of the run of numbers, from one on, that may all have them.
     pub fn end_of_run(&mut self, from: i64, to: i64, step: i64) -> i64 {
         self.find(from, to, step, false).map_or(to, |other| other - step)
     }

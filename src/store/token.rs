@@ -35,7 +35,7 @@ pub fn list(db: &Db<'_>, environment: EnvironmentRow, user_id: &str) -> Result<V
     Ok(tokens.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The tokens by which a user can be [reached](is_active). The one that was registered last comes first.
+/// The tokens by which a user can be [reached](is_active). The latest registered comes first.
 pub fn list_active(db: &Db<'_>, environment: EnvironmentRow, user_id: &str) -> Result<Vec<(Provider, String)>> {
     let mut list = db.conn.prepare_cached(
         "SELECT provider_key, token, token_json ->> 'status', token_json ->> 'expiry_date' FROM user_tokens
@@ -44,7 +44,7 @@ pub fn list_active(db: &Db<'_>, environment: EnvironmentRow, user_id: &str) -> R
     let mut rows = list.query(params![environment, user_id])?;
     let mut active = Vec::new();
     while let Some(row) = rows.next()? {
-        // What is no text is none: `false` for an expiry is kept as a number.
+        // What is not text counts as none: `false` for an expiry is kept as a number.
         let text = |column| row.get_ref(column).map(|value| value.as_str().ok());
         if is_active(text(2)?.unwrap_or_default(), text(3)?, db.now) {
             active.push((rows::name(row, 0, Provider::from_name)?, row.get(1)?));
@@ -59,7 +59,7 @@ pub fn any(db: &Db<'_>, environment: EnvironmentRow) -> Result<bool> {
     Ok(any.exists([environment])?)
 }
 
-/// Registers a token, in place of one of the same text. The same one again changes nothing.
+/// Registers a token, in place of one with the same text. If nothing differs, nothing changes.
 pub fn put(tx: &mut Tx<'_>, environment: EnvironmentRow, user_id: &str, token: &Token) -> Result<()> {
     let mut put = tx.conn.prepare_cached(
         "INSERT INTO user_tokens (environment, user_id, token, provider_key, token_json, created_at)

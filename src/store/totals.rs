@@ -1,11 +1,11 @@
-//! How much there is in the file, for monitoring: what a few rows tell.
+//! How much there is in the file, for monitoring, as a few rows tell it.
 
 use super::engine::Db;
 use super::{message, webhook, webhook_event};
 use crate::error::Result;
 
 pub struct Totals {
-    /// Users and messages that were ever stored, also those that were dropped.
+    /// Users and messages that were ever stored, including those that were dropped.
     pub users: i64,
     pub messages: i64,
     pub jobs_processing: i64,

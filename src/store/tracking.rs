@@ -55,7 +55,7 @@ pub fn get_job(db: &Db<'_>, job: JobRow) -> Result<MessageJob> {
         };
         Ok((about, row.get("environment")?, row.get("template_version")?, found))
     })?;
-    // What was found when the job was run; else, if nothing was published, what is there under the name.
+    // The template that was found when the job was run. If nothing was published then, the one that has the name now.
     let template_id = match (version, &about.template) {
         (Some(version), _) => Some(template::get_version(db, version)?.0),
         (None, Some(name)) => template::find_id(db, environment, name)?,

@@ -1,4 +1,4 @@
-//! What keeps an environment from rest, by its names: for people who have waited for it in vain.
+//! What keeps an environment from settling, by name: for tests that have waited in vain.
 
 use rusqlite::params;
 
@@ -9,10 +9,10 @@ use crate::error::Result;
 use crate::model::environment::EnvironmentRow;
 use crate::model::row::MessageNumber;
 
-/// Of each kind so many are named.
+/// How many of each kind are named.
 const NAMED: i64 = 5;
 
-/// What is not settled; of each kind the first ones.
+/// What has not settled; the first of each kind.
 #[derive(Debug, Default)]
 pub struct Unsettled {
     pub jobs: Vec<Processing>,
@@ -34,7 +34,7 @@ pub struct Due {
     pub due_at: Timestamp,
 }
 
-/// A webhook that was not told all.
+/// A webhook that has not got every event.
 #[derive(Debug)]
 pub struct Untold {
     pub webhook_id: String,

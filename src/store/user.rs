@@ -1,4 +1,4 @@
-//! The users of jobs: numbered in the order in which they came, with ranges that tell whose a number is.
+//! The users of jobs: numbered in the order in which they came, with ranges that tell which job a number belongs to.
 
 use std::ops::Range;
 
@@ -34,7 +34,7 @@ impl rows::InsertRow for (&str, &str) {
     }
 }
 
-/// Whether one of a job's users is this recipient. Reads through them.
+/// Whether this recipient is one of a job's users. Reads through them.
 pub fn has_recipient(db: &Db<'_>, job: JobRow, recipient: &str) -> Result<bool> {
     let mut find = db.conn.prepare_cached(
         "SELECT 1 FROM user_ranges CROSS JOIN users ON users.number BETWEEN first_number AND last_number
@@ -49,7 +49,7 @@ pub(in crate::store) fn append(tx: &Tx<'_>, job: JobRow, received: u64, users: &
     rows::append(tx.conn, first_number, users)
 }
 
-/// Numbers for `count` users of a job: its last range goes on if no other job came in between. Returns the first of
+/// Numbers for `count` users of a job. Its last range is extended if no other job came in between. Returns the first of
 /// them.
 fn append_range(conn: &rusqlite::Connection, job: JobRow, first_seq: u64, count: usize) -> Result<UserNumber> {
     let count = count as i64;

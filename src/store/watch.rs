@@ -1,5 +1,5 @@
-//! Messages looked at one after the other, in the order of commit, by what has to know of each: without reading more of a
-//! row than is asked for.
+//! Looks at messages one after the other, in the order of commit, without reading more of a row than the caller asks
+//! for.
 
 use rusqlite::{Row, params};
 
@@ -82,8 +82,9 @@ impl Seen<'_> {
     }
 }
 
-/// Looks at the messages of an environment with numbers from `from` up to `up_to`, at most so many, and as long as `each`
-/// says that there is time for another. Returns how many that were, and the number to go on from if there may be more.
+/// Looks at the messages of an environment with numbers from `from` up to `up_to`: at most so many, and only while
+/// `each` says that there is time for another. Returns how many were looked at, and the number to continue from if
+/// there may be more.
 pub fn scan(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -116,8 +117,8 @@ pub fn scan(
     Ok((count, (count == limit || !has_time).then_some(MessageNumber(last.0 + 1))))
 }
 
-/// The same, and looks at nothing but their recipients: SQLite takes each column that is asked for out of its row, whether
-/// or not it is read then, and this is what most messages cost beside a drain.
+/// The same, but looks only at their recipients. SQLite extracts each selected column from its row, whether or not it
+/// is read then, and that is the main cost of a message beside a drain.
 pub fn scan_recipients(
     db: &Db<'_>,
     environment: EnvironmentRow,
@@ -153,8 +154,8 @@ fn select_between(columns: &str) -> String {
     )
 }
 
-/// What happened to messages behind an event, at most so much: the events that concern this environment, each with the
-/// message's place, and the last that was looked at.
+/// What happened to messages behind an event, at most so much: the events of this environment, each with the message's
+/// place, and the last event that was looked at.
 pub fn happened(
     db: &Db<'_>,
     environment: EnvironmentRow,

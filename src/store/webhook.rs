@@ -109,7 +109,7 @@ fn insert(tx: &mut Tx<'_>, environment: Option<EnvironmentRow>, destination: &De
     Ok(webhook_id)
 }
 
-/// Makes the webhooks of all environments those that were given by flag: known ones go on where they were.
+/// Replaces the webhooks of all environments by those given by flag. Known ones continue where they were.
 pub fn set_from_flags(tx: &mut Tx<'_>, from_flags: &[Destination]) -> Result<()> {
     let mut known = tx.conn.prepare(&format!("SELECT {COLUMNS} FROM webhooks WHERE environment IS NULL"))?;
     let known = known.query_map([], from_row)?.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -131,7 +131,7 @@ pub fn set_from_flags(tx: &mut Tx<'_>, from_flags: &[Destination]) -> Result<()>
     Ok(())
 }
 
-/// What [`set_from_flags`] was last told.
+/// What [`set_from_flags`] was last given.
 pub fn list_from_flags(db: &Db<'_>) -> Result<Vec<Destination>> {
     let mut list = db.conn.prepare("SELECT url, secret FROM webhooks WHERE environment IS NULL ORDER BY webhook")?;
     let from_flags = list.query_map([], |row| Ok(Destination { url: row.get(0)?, secret: row.get(1)? }))?;
@@ -166,7 +166,8 @@ pub(in crate::store) fn set_all_aside(tx: &mut Tx<'_>, environment: EnvironmentR
     set_aside(tx, "environment = ?1", environment)
 }
 
-/// Nothing finds these webhooks any more. Their queues are removed in pieces, and they themselves as the last.
+/// Takes these webhooks out of use: nothing finds them any more. Their queues are removed in pieces, and their own rows
+/// last.
 fn set_aside(tx: &mut Tx<'_>, which: &str, row: impl ToSql) -> Result<()> {
     let mut there = tx.conn.prepare_cached(&format!("SELECT 1 FROM webhooks WHERE {which}"))?;
     if !there.exists([&row])? {
@@ -177,14 +178,14 @@ fn set_aside(tx: &mut Tx<'_>, which: &str, row: impl ToSql) -> Result<()> {
         "UPDATE webhooks SET environment = ?2, webhook_id = 'set aside ' || webhook, secret = NULL WHERE {which}"
     ))?;
     set_aside.execute(params![row, aside])?;
-    // Their own threads end, and are looked after.
+    // Their threads have to notice and end.
     tx.wakeups.messages = true;
     tx.wakeups.webhooks = true;
     tx.wakeups.retention = true;
     Ok(())
 }
 
-/// What changes when a webhook comes or goes, reads on, or has delivered something.
+/// What changes when a webhook is added or removed, reads on, or has delivered something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress(i64, i64, i64);
 
@@ -207,7 +208,7 @@ pub fn ids(db: &Db<'_>) -> Result<Vec<String>> {
     Ok(ids.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// A webhook of whatever environment.
+/// A webhook of any environment.
 pub fn find(db: &Db<'_>, webhook_id: &str) -> Result<Option<Webhook>> {
     let mut find = db.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM webhooks WHERE webhook_id = ?1"))?;
     Ok(find.query_row([webhook_id], from_row).optional()?)

@@ -12,10 +12,10 @@ use crate::model::webhook::EventStatus;
 
 /// Events that a webhook's queue holds at most.
 pub const QUEUE_EVENTS: usize = 1_000;
-/// Events of those given up that are kept, the newest.
+/// The most given-up events that are kept: the newest.
 pub const FAILED_EVENTS: usize = 1_000;
 
-/// A position that has moved so far is written down even if there was nothing to queue.
+/// A position that has moved by so much is stored even if there was nothing to queue.
 const STRIDE_ROWS: i64 = 10_000;
 
 /// An event that is to be queued.
@@ -26,7 +26,7 @@ pub struct NewEvent {
     pub(in crate::store) body: String,
 }
 
-/// What comes next for a webhook, or for several that have come as far as one another.
+/// The next events for a webhook, or for several at the same position.
 #[derive(Debug)]
 pub struct EventBatch {
     pub events: Vec<NewEvent>,
@@ -36,7 +36,7 @@ pub struct EventBatch {
 }
 
 impl EventBatch {
-    /// Whether it has to be written down, and not only remembered.
+    /// Whether it has to be stored, and not only remembered.
     pub fn needs_commit(&self, since: Position) -> bool {
         !self.events.is_empty()
             || self.position.number.0 - since.number.0 >= STRIDE_ROWS
@@ -44,15 +44,15 @@ impl EventBatch {
     }
 }
 
-/// Events to be queued, and the webhooks whose they are, each with the position that its row has.
+/// Events to be queued, and their webhooks, each with the position that its row has.
 #[derive(Debug)]
 pub struct Fill {
     pub webhooks: Vec<(WebhookRow, Position)>,
     pub batch: EventBatch,
 }
 
-/// Queues events in one commit with the positions that they lead to. Changes nothing of a webhook that is gone or
-/// somewhere else, and returns these.
+/// Queues events in one commit with the positions that they lead to. A webhook that is gone or at another position is
+/// not changed, and is returned.
 pub fn append(tx: &mut Tx<'_>, fills: &[Fill]) -> Result<Vec<WebhookRow>> {
     let mut elsewhere = Vec::new();
     let mut advance = tx.conn.prepare_cached(
@@ -76,7 +76,7 @@ pub fn append(tx: &mut Tx<'_>, fills: &[Fill]) -> Result<Vec<WebhookRow>> {
                 let event = params![webhook, event.number, event.event_id, event.body, pending, tx.now.millis()];
                 queued += insert.execute(event)?;
             }
-            // What was dropped since it was read is not told any more.
+            // Events that were dropped since they were read are not posted any more.
             if queued < batch.events.len() {
                 elsewhere.push(*webhook);
             }
@@ -104,8 +104,8 @@ pub struct DueEvent {
     pub attempts: usize,
 }
 
-/// Events whose time has come, those of one message in their order and none before its time has come for all that were
-/// before it; or, if there is none, when the next one's comes.
+/// Events that are due. Those of one message are in their order, and none is due before all earlier ones of the message
+/// are. If there is none, when the next one is due.
 pub fn due(db: &Db<'_>, webhook: WebhookRow, limit: usize) -> Result<(Vec<DueEvent>, Option<Timestamp>)> {
     let now = db.now();
     let mut due = db.conn.prepare_cached(
@@ -158,8 +158,8 @@ pub fn is_any_waiting(db: &Db<'_>, webhook: WebhookRow) -> Result<bool> {
     Ok(find.query_row(params![webhook, db.now.millis()], |row| row.get(0))?)
 }
 
-/// After the clock was set back: brings the next attempts of a webhook's events forward by as much. None is farther ahead
-/// then than its `wait` is long, in milliseconds, after so many attempts.
+/// After the clock was set back: brings the next attempts of a webhook's events forward by as much. Then none is
+/// further ahead than its `wait` in milliseconds, which depends on the attempts so far.
 pub fn bring_forward(tx: &mut Tx<'_>, webhook: WebhookRow, millis: i64, wait: impl Fn(usize) -> i64) -> Result<()> {
     let mut list = tx.conn.prepare_cached(
         "SELECT webhook_event, attempts, next_at FROM webhook_events
@@ -178,7 +178,7 @@ pub fn bring_forward(tx: &mut Tx<'_>, webhook: WebhookRow, millis: i64, wait: im
     Ok(())
 }
 
-/// Writes down what came of attempts: webhook_event and outcome. Says nothing of a webhook that is gone.
+/// Records the outcomes of attempts: webhook_event and outcome. Ignores a webhook that is gone.
 pub fn settle(tx: &mut Tx<'_>, webhook: WebhookRow, attempts: &[(WebhookEventRow, Attempt)]) -> Result<()> {
     let mut delivered =
         tx.conn.prepare_cached("DELETE FROM webhook_events WHERE webhook_event = ?1 AND webhook = ?2")?;
@@ -186,7 +186,7 @@ pub fn settle(tx: &mut Tx<'_>, webhook: WebhookRow, attempts: &[(WebhookEventRow
         "UPDATE webhook_events SET attempts = attempts + 1, last_error = ?2, next_at = ?3, status = ?4
          WHERE webhook_event = ?1 AND webhook = ?5",
     )?;
-    // Its message may have been dropped, which takes with it what was given up by then.
+    // Its message may have been dropped, and with it the events that were given up by then.
     let mut forget = tx.conn.prepare_cached(
         "DELETE FROM webhook_events WHERE webhook_event = ?1 AND webhook = ?2 AND status = 'FAILED'
              AND NOT EXISTS (SELECT 1 FROM messages WHERE messages.number = webhook_events.number)",

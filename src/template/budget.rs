@@ -1,24 +1,25 @@
-//! What the rendering of one text may take, counted where it is done. Texts and data are strangers' work: without these
-//! bounds a few lines could keep a thread for hours or fill the memory. Whatever goes through something whose size a stranger
-//! chooses takes note of it here first. Escapes do not: they let a text grow sixfold at most, and it was counted before.
+//! What the rendering of one text may take, counted where the work is done. Texts and data come from outside: without
+//! these limits a few lines could keep a thread busy for hours or fill the memory. Whatever processes something of a
+//! size chosen outside counts it here first. Escapes are not counted: they let a text grow at most sixfold, and the
+//! text was counted before.
 
 use std::cell::Cell;
 use std::fmt;
 
-/// Longest text, in bytes.
+/// The longest text, in bytes.
 pub const TEXT_BYTES: usize = 6 * 1024 * 1024;
-/// Bytes that are made on the way to one text, what is written included: helpers can double a text again and again and
-/// then drop it.
+/// The most bytes that are made for one text, its output included: helpers can double a text again and again and then
+/// drop it.
 const WORK_BYTES: usize = 8 * TEXT_BYTES;
-/// Instructions that one text may take, and work within one that is not in proportion to any bytes.
+/// The most instructions for one text, and the most work in them that is not in proportion to bytes.
 const STEPS: usize = 4_000_000;
-/// A byte that is looked at counts as an eighth of one that is copied.
+/// A byte that is read counts as an eighth of one that is copied.
 const SCANNED_BYTES_A_BYTE: usize = 8;
-/// Partials that are open at the same time.
+/// The most partials that are open at the same time.
 pub const CALL_DEPTH: usize = 100;
-/// Tags in one text, and what they are given: taken apart each is some hundred bytes.
+/// The most tags in one text, with their arguments: parsed, each takes some hundred bytes.
 pub const PARTS: usize = 20_000;
-/// Blocks and brackets that stand in each other in one text: reading them recurses.
+/// The most nested blocks and brackets in one text: reading them recurses.
 pub const NESTING: usize = 500;
 
 /// Why a text cannot be rendered.
@@ -55,7 +56,7 @@ impl Default for RenderBudget {
 }
 
 impl RenderBudget {
-    /// Takes note of work that is not in proportion to any bytes.
+    /// Counts work that is not in proportion to bytes.
     pub fn steps(&self, count: usize) -> Result<(), Problem> {
         match self.steps.get().checked_sub(count) {
             Some(left) => self.steps.set(left),
@@ -64,7 +65,7 @@ impl RenderBudget {
         Ok(())
     }
 
-    /// Takes note of bytes that were copied, compared or reserved.
+    /// Counts bytes that were copied, compared or reserved.
     pub fn bytes(&self, count: usize) -> Result<(), Problem> {
         match self.bytes.get().checked_sub(count) {
             Some(left) => self.bytes.set(left),
@@ -73,7 +74,7 @@ impl RenderBudget {
         Ok(())
     }
 
-    /// Takes note of bytes of JSON that were looked through.
+    /// Counts bytes of JSON that were read.
     pub fn scanned(&self, count: usize) -> Result<(), Problem> {
         self.bytes(count / SCANNED_BYTES_A_BYTE)
     }

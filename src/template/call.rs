@@ -1,4 +1,4 @@
-//! What a helper is, and what it is called with.
+//! What a helper is, and its arguments.
 
 use hashbrown::HashMap;
 
@@ -13,36 +13,36 @@ use crate::json::cut;
 /// What a helper is.
 pub struct Helper {
     pub name: &'static str,
-    /// Its arguments, those in brackets optional, `…` for any number, `name=` for those with a name.
+    /// Its arguments: brackets for optional ones, `…` for any number, `name=` for named ones.
     pub arguments: &'static str,
     pub form: Form,
     /// What it does, in a sentence.
     pub about: &'static str,
     /// Where that is documented.
     pub source: &'static str,
-    /// What is asked of a call when its text comes.
+    /// Checks of a call when its text is compiled.
     pub checks: &'static [CallCheck],
 }
 
-/// What constants in a call have to be: a call that can never work is refused before anything is sent.
+/// Checks of constants in a call: a call that can never work is refused before anything is sent.
 #[derive(Clone, Copy)]
 pub enum CallCheck {
-    /// The argument of that name in [`Helper::arguments`]. One that is not given is not asked.
+    /// The argument of that name in [`Helper::arguments`]. A missing one is not checked.
     Argument(&'static str, for<'a> fn(Value<'a>, &Heap<'a>) -> Result<(), Problem>),
     /// All arguments together.
     Call(for<'a> fn(&KnownArguments<'_, 'a>) -> Result<(), Problem>),
 }
 
-/// What a call says before there are any data.
+/// The arguments of a call that are known before there are any data.
 pub struct KnownArguments<'c, 'a> {
-    /// `None` is what only the data say.
+    /// `None`: only the data tell.
     pub args: &'c [Option<Value<'a>>],
     pub named: &'c [(&'a str, Option<Value<'a>>)],
     pub heap: &'c Heap<'a>,
 }
 
 impl<'a> KnownArguments<'_, 'a> {
-    /// The argument at this place, which is nothing if there is none; `None` if only the data say it.
+    /// The argument at this place, `undefined` if there is none; `None` if only the data tell.
     pub fn arg(&self, place: usize) -> Option<Value<'a>> {
         self.args.get(place).copied().unwrap_or(Some(Value::Undefined))
     }
@@ -57,7 +57,7 @@ impl<'a> KnownArguments<'_, 'a> {
         self.named.iter().any(|(known, _)| *known == name)
     }
 
-    /// The constant that is given for a name in [`Helper::arguments`], if one is.
+    /// The constant for a name in [`Helper::arguments`], if there is one.
     fn constant(&self, helper: &Helper, name: &str) -> Option<Value<'a>> {
         match name.strip_suffix('=') {
             Some(name) => self.named(name).filter(|_| self.has_named(name)),
@@ -66,17 +66,17 @@ impl<'a> KnownArguments<'_, 'a> {
     }
 }
 
-/// How a helper is used and what does its work.
+/// How a helper is used, and the function that does its work.
 #[derive(Clone, Copy)]
 pub enum Form {
-    /// `{{name …}}` and `(name …)`: gives a value.
+    /// `{{name …}}` and `(name …)`: returns a value.
     Value(ValueFn),
-    /// The same, or `{{#name …}}…{{/name}}`, which shows what stands in it if the value is true.
+    /// The same, or `{{#name …}}…{{/name}}`, which shows its content if the value is true.
     Condition(ValueFn),
-    /// The same as a value, or `{{#name …}}…{{/name}}`, which changes what stands in it: its first argument. One that makes
-    /// a new text of it, and does not cut it, tells [`HelperCall::change`] of what.
+    /// The same as a value, or `{{#name …}}…{{/name}}`, which changes its content: the first argument. One that makes a
+    /// new text of it, rather than cut it, tells [`HelperCall::change`] what it made it from.
     Content(ValueFn),
-    /// What only the compiler can do.
+    /// Only the compiler can do it.
     Language(Keyword),
 }
 
@@ -93,7 +93,7 @@ pub enum Keyword {
 
 pub type ValueFn = for<'a> fn(&HelperCall<'_, 'a>) -> Result<Value<'a>, Problem>;
 
-/// What a helper is called with.
+/// The arguments of a helper.
 pub struct HelperCall<'c, 'a> {
     pub args: &'c [Value<'a>],
     pub named: &'c [(&'a str, Value<'a>)],
@@ -102,12 +102,12 @@ pub struct HelperCall<'c, 'a> {
     /// The item and the index of the loop of elements around it, which are `$.item` and `$.index`.
     pub element: Option<[Value<'a>; 2]>,
     pub heap: &'c Heap<'a>,
-    /// What is known of its first argument, if that stands in its block and is escaped later.
+    /// What is known of its first argument, if that is the content of its block and is escaped later.
     pub change: Option<&'c TextChange>,
 }
 
 impl<'a> HelperCall<'_, 'a> {
-    /// The argument at this place, which is nothing if there is none.
+    /// The argument at this place, `undefined` if there is none.
     pub fn arg(&self, place: usize) -> Value<'a> {
         self.args.get(place).copied().unwrap_or(Value::Undefined)
     }
@@ -121,7 +121,8 @@ impl<'a> HelperCall<'_, 'a> {
         printed(self.arg(place), self.heap)
     }
 
-    /// The first argument as it is printed. If it stands in the block and is escaped later, its parts are escaped like this.
+    /// The first argument as it is printed. If it is the content of the block and is escaped later, its parts are
+    /// escaped like this.
     pub fn content(&self, escape: &Escape) -> Result<&'a str, Problem> {
         let text = self.printed(0)?;
         let Some(change) = self.change else { return Ok(text) };
@@ -131,7 +132,7 @@ impl<'a> HelperCall<'_, 'a> {
         self.heap.text(&escaped)
     }
 
-    /// What a name stands for here: a member of `this`, what was set, or a name at the top.
+    /// The value of a name here: a member of `this`, a value that was set, or a name at the top.
     pub fn find(&self, name: &str) -> Result<Value<'a>, Problem> {
         self.heap.budget.scanned(name.len())?;
         if let Some(value) = self.heap.assigned(self.this, name) {
@@ -144,7 +145,7 @@ impl<'a> HelperCall<'_, 'a> {
         }
     }
 
-    /// What a name stands for at the top, and behind `$.`.
+    /// The value of a name at the top, and behind `$.`.
     pub fn find_at_top(&self, name: &str) -> Result<Value<'a>, Problem> {
         match self.heap.assigned(Value::Root, name) {
             Some(value) => Ok(value),
@@ -152,26 +153,26 @@ impl<'a> HelperCall<'_, 'a> {
         }
     }
 
-    /// A text that was made.
+    /// Returns a new text.
     pub fn give(&self, text: &str) -> Result<Value<'a>, Problem> {
         self.heap.text(text).map(Value::Text)
     }
 }
 
 impl Helper {
-    /// How many arguments it cannot do without.
+    /// The number of required arguments.
     pub fn required(&self) -> usize {
         let is_needed = |word: &&str| !word.ends_with('=') && *word != "…";
         self.arguments.split_whitespace().take_while(|word| !word.starts_with('[')).filter(is_needed).count()
     }
 
-    /// Where the argument of that name stands among those without a name.
+    /// The place of the argument with that name among those without a name.
     fn place(&self, name: &str) -> Option<usize> {
         let words = self.arguments.split_whitespace().map(|word| word.trim_matches(['[', ']', '"']));
         words.filter(|word| !word.ends_with('=') && *word != "…").position(|word| word == name)
     }
 
-    /// What its arguments have to be and are not, as far as that is known.
+    /// The first argument that is not as it must be, as far as that is known.
     pub fn check(&self, known: &KnownArguments<'_, '_>) -> Result<(), Problem> {
         self.checks.iter().try_for_each(|check| match check {
             CallCheck::Argument(name, check) => {
@@ -187,7 +188,7 @@ pub fn printed<'a>(value: Value<'a>, heap: &Heap<'a>) -> Result<&'a str, Problem
     if value.is_nothing() { Ok("") } else { value.text(heap) }
 }
 
-/// Helpers, as a text is given them. Every name in it is looked up.
+/// The helpers of a text. Every name in it is looked up here.
 pub struct Helpers {
     all: Vec<&'static Helper>,
     by_name: HashMap<&'static str, &'static Helper>,
@@ -213,7 +214,7 @@ impl Helpers {
     }
 }
 
-/// What is wrong with an argument.
+/// An error about an argument.
 pub fn expected(what: &str, found: Value<'_>) -> Problem {
     Problem(format!("expected {what}, found {}", found_of(found)))
 }
@@ -233,7 +234,7 @@ fn found_of(value: Value<'_>) -> String {
     }
 }
 
-/// Words of which one was expected.
+/// A text that lists these words as expected.
 pub fn one_of(words: &[&str]) -> String {
     match words {
         [first @ .., last] if !first.is_empty() => format!("one of {} and {last}", first.join(", ")),

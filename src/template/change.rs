@@ -1,5 +1,5 @@
-//! What the parts of a text are while helpers change it. They see the text as it will be read, and each part is escaped
-//! afterwards as what it is: neither does a helper cut an escape in two, nor do data become more than text by one.
+//! Keeps track of the parts of a text while helpers change it. Helpers see the text as it will be read, and each part
+//! is escaped afterwards by its kind. So no helper cuts an escape in two, and none turns data into more than text.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -15,12 +15,12 @@ struct Stretch {
     kind: PrintKind,
 }
 
-/// The parts of a text, in order. What lies between them is words.
+/// The parts of a text, in order. Between them are words.
 #[derive(Debug, Default)]
 pub struct Stretches(Vec<Stretch>);
 
 impl Stretches {
-    /// Notes what stands there, behind all that was noted before.
+    /// Notes a part behind all that were noted before.
     pub fn note(&mut self, place: Range<usize>, kind: PrintKind, budget: &RenderBudget) -> Result<(), Problem> {
         let (start, end) = (place.start as u32, place.end as u32);
         if start >= end || kind == PrintKind::Words {
@@ -36,12 +36,12 @@ impl Stretches {
         Ok(())
     }
 
-    /// Takes what was noted from a place on, counted from there.
+    /// Takes the parts from a place on, counted from there.
     pub fn split_off(&mut self, place: usize) -> Stretches {
         let start = place as u32;
         let first = self.0.partition_point(|stretch| stretch.end <= start);
         let mut taken = self.0.split_off(first);
-        // Data before the place and behind it are one stretch: it is cut in two.
+        // Data around the place are one stretch, which is cut in two.
         if let Some(cut) = taken.first_mut().filter(|cut| cut.start < start) {
             self.0.push(Stretch { end: start, ..*cut });
             cut.start = start;
@@ -53,7 +53,7 @@ impl Stretches {
         Stretches(taken)
     }
 
-    /// Notes elsewhere what is known of a part that was copied to a place there.
+    /// Notes elsewhere the parts of a text that was copied to a place there.
     pub fn copy(
         &self,
         part: Range<usize>,
@@ -70,7 +70,7 @@ impl Stretches {
         Ok(())
     }
 
-    /// Writes the text of which this is known, each part escaped as what it is.
+    /// Writes a text with these parts, each escaped by its kind.
     pub fn escape(&self, text: &str, escape: &Escape, out: &mut String) {
         let mut write = |part: Range<usize>, kind: PrintKind| {
             let at = out.len();
@@ -87,10 +87,10 @@ impl Stretches {
     }
 }
 
-/// A part of what a helper made.
+/// A part of a helper's result.
 #[derive(Clone, Copy)]
 enum ChangePiece {
-    /// It stood there in the text before.
+    /// It was in the text before.
     Copied {
         start: u32,
         end: u32,
@@ -104,7 +104,7 @@ enum ChangePiece {
 /// A text in a block that a helper changes.
 pub struct TextChange {
     pub stretches: Stretches,
-    /// What its arguments behind the text are.
+    /// The kinds of its arguments after the text.
     arguments: Vec<PrintKind>,
     pieces: RefCell<Vec<ChangePiece>>,
 }
@@ -114,12 +114,12 @@ impl TextChange {
         TextChange { stretches, arguments, pieces: RefCell::default() }
     }
 
-    /// What the argument is that comes at this place, the text being number 0.
+    /// The kind of the argument at this place; the text is number 0.
     pub fn argument(&self, place: usize) -> PrintKind {
         place.checked_sub(1).and_then(|place| self.arguments.get(place)).copied().unwrap_or(PrintKind::Data)
     }
 
-    /// A helper says what it made, from its beginning to its end: here a part that stood in the text.
+    /// A helper describes its result from the beginning to the end: here a part of the text.
     pub fn copied(&self, part: Range<usize>, budget: &RenderBudget) -> Result<(), Problem> {
         let (from, to) = (part.start as u32, part.end as u32);
         let mut pieces = self.pieces.borrow_mut();
@@ -148,8 +148,8 @@ impl TextChange {
         Ok(())
     }
 
-    /// Notes what the parts of a text are that was made of `content` and written at `place`. Where the helper does not
-    /// say it is data.
+    /// Notes the parts of a text that was made from `content` and written at `place`. What the helper does not describe
+    /// is data.
     pub fn note(
         &self,
         made: &str,
@@ -178,8 +178,8 @@ impl TextChange {
     }
 }
 
-/// Where a text lies in another of which it was cut, which its address tells. A helper that gives a copy has to say what it
-/// made ([`TextChange::copied`], [`TextChange::added`]); what it does not say counts as data.
+/// The place of a text inside another that it was cut from, found by its address. A helper that returns a copy has to
+/// describe it ([`TextChange::copied`], [`TextChange::added`]); the rest counts as data.
 fn part_of(whole: &str, part: &str) -> Option<Range<usize>> {
     let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
     let end = start + part.len();

@@ -1,5 +1,5 @@
-//! What conditions do with values, besides comparing them: arithmetic, the functions of Jsonnet's `std` that people write in
-//! conditions, and the tests of Courier's designer.
+//! Operations on values in conditions, besides comparisons: arithmetic, the functions of Jsonnet's `std` that people
+//! use in conditions, and the tests of Courier's designer.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use super::budget::Problem;
 use super::heap::Heap;
 use super::values::Value;
 
-/// Something that is done with the last values.
+/// An operation on the last values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     Add,
@@ -31,7 +31,7 @@ pub enum Operation {
     Test(ConditionTest),
 }
 
-/// The tests of Courier's designer. Their values are texts, whatever the property is.
+/// The tests of Courier's designer. They compare with texts, whatever the property is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConditionTest {
     Equals,
@@ -69,7 +69,7 @@ impl Operation {
         }
     }
 
-    /// What it makes of `left` and `right`; of one value, that is `right`.
+    /// The result for `left` and `right`; a single value is `right`.
     pub fn of<'a>(self, left: Value<'a>, right: Value<'a>, heap: &Heap<'a>) -> Result<Value<'a>, Problem> {
         let numbers = |work: fn(f64, f64) -> f64| Ok(Value::Number(work(left.number(heap)?, right.number(heap)?)));
         match self {
@@ -101,7 +101,7 @@ impl Operation {
     }
 }
 
-/// How many items, members or characters there are.
+/// The number of items, members or characters.
 fn length<'a>(value: Value<'a>, heap: &Heap<'a>) -> Result<usize, Problem> {
     match value {
         Value::Text(text) | Value::Markup(text) => {
@@ -134,7 +134,7 @@ fn has<'a>(whole: Value<'a>, part: Value<'a>, heap: &Heap<'a>) -> Result<bool, P
     }
 }
 
-/// Equal for JavaScript's `==`, or by what they print.
+/// Equal by JavaScript's `==`, or by their printed texts.
 fn is_same<'a>(one: Value<'a>, other: Value<'a>, heap: &Heap<'a>) -> Result<bool, Problem> {
     if one.is_nothing() || other.is_nothing() {
         let is_blank = |value: Value<'_>| value.is_nothing() || value.as_text() == Some("");
@@ -161,7 +161,7 @@ impl ConditionTest {
     }
 }
 
-/// Nothing, an empty text, list or object.
+/// Whether it is undefined, null, or an empty text, list or object.
 fn is_blank<'a>(value: Value<'a>, heap: &Heap<'a>) -> Result<bool, Problem> {
     match value {
         Value::Undefined | Value::Null => Ok(true),
@@ -170,7 +170,7 @@ fn is_blank<'a>(value: Value<'a>, heap: &Heap<'a>) -> Result<bool, Problem> {
     }
 }
 
-/// Two texts that are numbers are compared as numbers; what is not there is neither more nor less than anything.
+/// Two texts that are numbers are compared as numbers. A missing value is neither more nor less than anything.
 fn order<'a>(property: Value<'a>, value: Value<'a>, heap: &Heap<'a>) -> Result<Option<Ordering>, Problem> {
     if property.is_nothing() {
         return Ok(None);

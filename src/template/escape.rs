@@ -1,6 +1,6 @@
-//! How words and data are escaped where they are put.
+//! How words and data are escaped where they are inserted.
 
-/// What a part of a text is, which tells how it is escaped.
+/// The kind of a part of a text, which decides how it is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrintKind {
     /// The author's own words.
@@ -11,13 +11,13 @@ pub enum PrintKind {
     Raw,
 }
 
-/// Changes what stands in a text from a place on, such as by escaping it.
+/// Changes the part of a text from a place on, such as by escaping it.
 pub type Rewrite = fn(&mut String, usize);
 
 /// Leaves it as it is.
 pub fn keep(_: &mut String, _: usize) {}
 
-/// How the parts of a text are escaped where it is put.
+/// How the parts of a text are escaped where it is inserted.
 #[derive(Debug)]
 pub struct Escape {
     /// The author's own words.
@@ -27,23 +27,24 @@ pub struct Escape {
     /// `{{{name}}}`
     pub raw: Rewrite,
     pub when_changed: WhenChanged,
-    /// What `{{line-break}}` is, if it is markup there and no line's end.
+    /// The markup of `{{line-break}}`, if it is not a line break there.
     pub line_break: Option<&'static str>,
 }
 
-/// What comes first in a text in which helpers change what stands in their blocks.
+/// The order of escaping and changing in a text whose helpers change the content of their blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenChanged {
-    /// Helpers change what is escaped already, as in handlebars.js.
+    /// Helpers change escaped text, as in handlebars.js.
     EscapeFirst,
-    /// Helpers see the text as it will be read. If one may change it, it is written with [`TRACKED`] and escaped at the end.
+    /// Helpers see the text as it will be read. If one may change it, it is written with [`TRACKED`] and escaped at the
+    /// end.
     ChangeFirst,
-    /// It is kept track of what each part is.
+    /// The kind of each part is tracked.
     Tracked,
 }
 
 impl Escape {
-    /// For a place that has no markup of its own.
+    /// For a place without markup of its own.
     pub const fn new(words: Rewrite, data: Rewrite, raw: Rewrite) -> Self {
         Escape { words, data, raw, when_changed: WhenChanged::ChangeFirst, line_break: None }
     }
@@ -57,7 +58,7 @@ impl Escape {
     }
 }
 
-/// For texts that are put nowhere else.
+/// For texts that are not inserted anywhere else.
 pub static PLAIN: Escape = Escape::new(keep, keep, keep);
 /// For texts whose parts are escaped later.
 pub static TRACKED: Escape = Escape { when_changed: WhenChanged::Tracked, ..Escape::new(keep, keep, keep) };

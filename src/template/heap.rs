@@ -1,5 +1,5 @@
-//! The memory of one rendering: what is made on the way lives until the text is written, so that values are as cheap to
-//! copy as references.
+//! The memory of one rendering: everything that is made on the way lives until the text is written, so that values are
+//! as cheap to copy as references.
 
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
@@ -12,16 +12,16 @@ use super::number;
 use super::values::{MemberList, Value};
 use crate::json::scan::{Items, Members, Quoted};
 
-/// What names at the top stand for.
+/// The values of names at the top.
 pub trait Root {
-    /// The value of a name that was noted when the text was compiled, by the number that it was given then.
+    /// The value of a name that was noted when the text was compiled, by its number.
     fn noted<'a>(&'a self, slot: usize, heap: &Heap<'a>) -> Result<Value<'a>, Problem>;
     /// The value of any name.
     fn find<'a>(&'a self, name: &str, heap: &Heap<'a>) -> Result<Value<'a>, Problem>;
-    /// All that a loop over everything goes through, in the order in which they were sent. A name may come again: the last
+    /// All members for a loop over everything, in the order in which they were sent. A name may occur again: the last
     /// counts.
     fn members<'a>(&'a self, heap: &Heap<'a>) -> Result<Vec<(&'a str, Value<'a>)>, Problem>;
-    /// Is told what a text comes to nothing by.
+    /// Is called with a part of a text that has no effect.
     fn tell(&self, _what: &dyn Fn() -> String) {}
 }
 
@@ -31,30 +31,30 @@ pub struct Heap<'a> {
     pub budget: RenderBudget,
     /// Most texts need none of it.
     seen: OnceCell<Box<Seen<'a>>>,
-    /// What `set` set, by the object that it was set on.
+    /// The values of `set`, by the object that they were set on.
     assigned: OnceCell<Box<Assigned<'a>>>,
 }
 
 type Assigned<'a> = RefCell<HashMap<(usize, &'a str), Value<'a>>>;
 
-/// What was looked through once, by where its JSON begins. An address tells a value from all others: the arena and the data
+/// What was parsed once, by the place where its JSON begins. An address identifies a value: the arena and the data
 /// outlive the heap, nothing is freed, and no two objects, lists or texts of JSON begin at one place.
 #[derive(Default)]
 struct Seen<'a> {
     root_members: OnceCell<MemberList<'a>>,
-    /// Of objects of which all members were asked for.
+    /// For objects of which all members were needed.
     members: RefCell<HashMap<usize, MemberList<'a>>>,
-    /// Of objects with more than [`FEW`] members, what each name is.
+    /// For objects with more than [`FEW`] members, the value of each name.
     indexes: RefCell<HashMap<usize, HashMap<&'a str, Value<'a>>>>,
     items: RefCell<HashMap<usize, &'a [Value<'a>]>>,
-    /// What long texts say.
+    /// The content of long texts.
     texts: RefCell<HashMap<usize, &'a str>>,
 }
 
-/// Objects and texts up to this length are looked through each time.
+/// Objects and texts up to this length are parsed each time.
 const SHORT_BYTES: usize = 256;
 
-/// So many members are looked through faster than a hash is computed.
+/// So many members are searched faster than a hash is computed.
 const FEW: usize = 16;
 
 impl<'a> Heap<'a> {
@@ -66,7 +66,7 @@ impl<'a> Heap<'a> {
         self.seen.get_or_init(Box::default)
     }
 
-    /// Gives an object a member besides its own. A value that is no object has none.
+    /// Gives an object a further member. A value that is not an object has none.
     pub fn assign(&self, object: Value<'a>, name: &'a str, value: Value<'a>) -> Result<(), Problem> {
         if let Some(identity) = identity(object) {
             self.budget.bytes(size_of::<(usize, &str, Value<'_>)>())?;
@@ -75,7 +75,7 @@ impl<'a> Heap<'a> {
         Ok(())
     }
 
-    /// What an object was given under a name.
+    /// The member that an object was given under a name.
     pub fn assigned(&self, object: Value<'a>, name: &str) -> Option<Value<'a>> {
         self.assigned.get()?.borrow().get(&(identity(object)?, name)).copied()
     }
@@ -99,7 +99,7 @@ impl<'a> Heap<'a> {
         self.kept(members, ("", Value::Undefined))
     }
 
-    /// Keeps parts of a value in memory of their own, by which the value is told from others: an empty one, too.
+    /// Keeps parts of a value in memory of their own, which identifies the value, even an empty one.
     fn kept<T: Copy>(&self, parts: &[T], filler: T) -> Result<&'a [T], Problem> {
         self.budget.bytes(size_of_val(parts).max(size_of::<T>()))?;
         if parts.is_empty() {
@@ -108,7 +108,7 @@ impl<'a> Heap<'a> {
         Ok(self.arena.alloc_slice_copy(parts))
     }
 
-    /// All members of everything.
+    /// All members at the top.
     pub fn root_members(&self) -> Result<MemberList<'a>, Problem> {
         if let Some(members) = self.seen().root_members.get() {
             return Ok(members);
@@ -119,7 +119,7 @@ impl<'a> Heap<'a> {
         Ok(self.seen().root_members.get_or_init(|| members))
     }
 
-    /// A value that lies in JSON that was read before.
+    /// A value in JSON that was parsed before.
     #[inline]
     pub fn json(&self, raw: &'a str) -> Result<Value<'a>, Problem> {
         let bytes = raw.as_bytes();
@@ -135,7 +135,7 @@ impl<'a> Heap<'a> {
         })
     }
 
-    /// The text that a JSON string says.
+    /// The content of a JSON string.
     fn text_of(&self, raw: &'a str) -> Result<&'a str, Problem> {
         if raw.len() > SHORT_BYTES {
             return self.text_of_long(raw);
@@ -165,7 +165,7 @@ impl<'a> Heap<'a> {
         }
     }
 
-    /// The member of an object that lies in JSON. Of several of a name it is the last.
+    /// The member of an object in JSON. Of several with one name it is the last.
     pub fn member_of(&self, object: &'a str, name: &str) -> Result<Value<'a>, Problem> {
         if object.len() > SHORT_BYTES {
             return self.member_of_long(object, name);
@@ -194,7 +194,7 @@ impl<'a> Heap<'a> {
         Ok(index.get(name).copied().unwrap_or(Value::Undefined))
     }
 
-    /// The member of a name. Names that are long may differ at their ends alone.
+    /// The member of a name. Long names may differ only at their ends.
     pub fn member_in(&self, members: MemberList<'a>, name: &str) -> Result<Option<Value<'a>>, Problem> {
         self.budget.steps(members.len() / FEW)?;
         if name.len() > SHORT_BYTES {
@@ -203,7 +203,7 @@ impl<'a> Heap<'a> {
         Ok(members.iter().find(|(known, _)| *known == name).map(|(_, value)| *value))
     }
 
-    /// All members of an object that lies in JSON.
+    /// All members of an object in JSON.
     pub fn members_of(&self, object: &'a str) -> Result<MemberList<'a>, Problem> {
         let place = object.as_ptr() as usize;
         if let Some(members) = self.seen().members.borrow().get(&place) {
@@ -219,7 +219,7 @@ impl<'a> Heap<'a> {
         Ok(members)
     }
 
-    /// All items of a list that lies in JSON.
+    /// All items of a list in JSON.
     pub fn items_of(&self, list: &'a str) -> Result<&'a [Value<'a>], Problem> {
         let place = list.as_ptr() as usize;
         if let Some(items) = self.seen().items.borrow().get(&place) {
@@ -236,7 +236,7 @@ impl<'a> Heap<'a> {
     }
 }
 
-/// What tells an object from others.
+/// The identity of an object.
 fn identity(object: Value<'_>) -> Option<usize> {
     match object {
         Value::Root => Some(0),
@@ -254,7 +254,7 @@ fn json_number(raw: &str) -> f64 {
     raw.parse().unwrap_or(f64::NAN)
 }
 
-/// Members in JavaScript's order: a name that comes again has its last value at its first place.
+/// Members in JavaScript's order: a repeated name has its last value at its first place.
 pub fn in_order<'a>(members: Vec<(&'a str, Value<'a>)>) -> Vec<(&'a str, Value<'a>)> {
     let mut places: HashMap<&str, usize> = HashMap::with_capacity(members.len());
     let mut single: Vec<(&'a str, Value<'a>)> = Vec::with_capacity(members.len());

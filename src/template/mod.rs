@@ -1,9 +1,9 @@
-//! A Handlebars engine that agrees with handlebars.js 4.7, with Courier's helpers. It is given texts, a table of helpers, how
-//! words and data are escaped where they are put, and something that looks names up. It does not know where texts come from,
-//! whom they are for, or where they go.
+//! A Handlebars engine that agrees with handlebars.js 4.7, with Courier's helpers. Its input is texts, a table of
+//! helpers, how words and data are escaped where they are inserted, and something that looks up names. It does not know
+//! where texts come from, which recipients they are for, or where they go.
 //!
-//! A text goes through `syntax` (from its source to a tree) and `compile` (from trees to a flat program) once, and through
-//! `evaluate` once for each message. Values stay JSON as it was sent.
+//! A text passes through `syntax` (from its source to a tree) and `compile` (from trees to a flat program) once, and
+//! through `evaluate` once for each message. Values stay JSON as it was sent.
 
 mod budget;
 mod call;

@@ -8,7 +8,7 @@ pub fn write(number: f64, out: &mut String) {
     out.push_str(ryu_js::Buffer::new().format(number));
 }
 
-/// The number that a text is for JavaScript.
+/// The number that JavaScript makes of a text.
 pub fn of_text(text: &str) -> f64 {
     let text = text.trim_matches(is_space);
     let radix = |digits: &str, radix: u32| {
@@ -26,18 +26,18 @@ pub fn of_text(text: &str) -> f64 {
         "" => 0.0,
         "Infinity" | "+Infinity" => f64::INFINITY,
         "-Infinity" => f64::NEG_INFINITY,
-        // Rust knows words for numbers that JavaScript does not.
+        // Rust has words for numbers that JavaScript does not have.
         text if text.bytes().any(|byte| byte.is_ascii_alphabetic() && !matches!(byte, b'e' | b'E')) => f64::NAN,
         text => text.parse().unwrap_or(f64::NAN),
     }
 }
 
-/// What JavaScript takes for space.
+/// Whether JavaScript treats a character as whitespace.
 pub fn is_space(c: char) -> bool {
     c.is_whitespace() && c != '\u{85}' || c == '\u{feff}'
 }
 
-/// The index that a name is for JavaScript: `0` and `12`, but not `01`.
+/// The index that JavaScript sees in a name: `0` and `12`, but not `01`.
 pub fn index(name: &str) -> Option<u32> {
     let is_number = !name.is_empty() && name.len() <= 10 && name.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number || name.starts_with('0') && name != "0" {

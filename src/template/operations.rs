@@ -1,4 +1,4 @@
-//! What JavaScript does with values: members, texts, numbers, comparisons. Whatever takes work is charged to the budget.
+//! JavaScript's operations on values: members, texts, numbers, comparisons. All work is charged to the budget.
 
 use std::cmp::Ordering;
 
@@ -8,9 +8,9 @@ use super::number;
 use super::values::{MemberList, Value, utf16_length};
 use crate::json::scan::Items;
 
-/// Lists in each other that are printed.
+/// The most nested lists that are printed.
 const DEPTH: usize = 200;
-/// What an object prints as.
+/// The printed form of an object.
 const OBJECT: &str = "[object Object]";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// The one that a sign stands for in JavaScript.
+    /// The comparison of a sign in JavaScript.
     pub fn of(sign: &str) -> Option<Self> {
         Some(match sign {
             "==" | "===" | "!=" | "!==" => {
@@ -51,7 +51,7 @@ impl Comparison {
 }
 
 impl<'a> Value<'a> {
-    /// The member of an object, the item of a list, the character of a text, or how long it is.
+    /// The member of an object, the item of a list, the character of a text, or a length.
     pub fn member(self, name: &str, heap: &Heap<'a>) -> Result<Value<'a>, Problem> {
         heap.budget.scanned(name.len())?;
         match self {
@@ -73,7 +73,7 @@ impl<'a> Value<'a> {
                 }
                 let Some(index) = number::index(name) else { return Ok(Value::Undefined) };
                 match text.encode_utf16().nth(index as usize) {
-                    // Half of a character is none in UTF-8.
+                    // Half of a surrogate pair cannot be written in UTF-8.
                     Some(unit) => Ok(Value::Text(heap.text(&String::from_utf16_lossy(&[unit]))?)),
                     None => Ok(Value::Undefined),
                 }
@@ -82,7 +82,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether it is nothing for `if`, `unless` and `with`: what is not true, but for a zero, and a list without items.
+    /// Whether it counts as empty for `if`, `unless` and `with`: values that are not true, except zero, and empty
+    /// lists.
     pub fn is_empty(self, heap: &Heap<'a>) -> Result<bool, Problem> {
         Ok(match self {
             Value::Number(number) => number.is_nan(),
@@ -97,12 +98,13 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// Whether it holds in a condition: as in JavaScript, but that an empty list does not, as in Handlebars' own `if`.
+    /// Whether it holds in a condition: as in JavaScript, except that an empty list does not, as in Handlebars' own
+    /// `if`.
     pub fn holds(self, heap: &Heap<'a>) -> Result<bool, Problem> {
         Ok(self.is_truthy() && !self.is_empty(heap)?)
     }
 
-    /// The items of a list; none of what is no list.
+    /// The items of a list; none for anything else.
     pub fn items(self, heap: &Heap<'a>) -> Result<&'a [Value<'a>], Problem> {
         match self {
             Value::List(items) => Ok(items),
@@ -111,7 +113,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The members of an object, the items of a list by their indexes, the characters of a text by theirs; none of
+    /// The members of an object, the items of a list by their indexes, the characters of a text by theirs; none for
     /// anything else.
     pub fn members(self, heap: &Heap<'a>) -> Result<MemberList<'a>, Problem> {
         match self {
@@ -136,7 +138,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Writes it as a text prints it: nothing for what is not there or null.
+    /// Writes it as a text prints it: undefined and null are empty.
     pub fn print(&self, heap: &Heap<'a>, out: &mut String) -> Result<(), Problem> {
         if self.is_nothing() { Ok(()) } else { self.write(heap, out) }
     }
@@ -186,7 +188,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// What an object prints as. JavaScript cannot print one that has a `toString` of its own which is no function.
+    /// The printed form of an object. JavaScript cannot print one with a `toString` member that is not a function.
     fn object_text(self, heap: &Heap<'a>) -> Result<&'static str, Problem> {
         match self.member("toString", heap)? {
             Value::Undefined => Ok(OBJECT),
@@ -210,7 +212,7 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// JavaScript's `===`. Objects and lists are equal to themselves alone.
+    /// JavaScript's `===`. Objects and lists only equal themselves.
     pub fn is_identical(self, other: Value<'a>, heap: &Heap<'a>) -> Result<bool, Problem> {
         Ok(match (self.unmarked(), other.unmarked()) {
             (Value::Undefined, Value::Undefined) | (Value::Null, Value::Null) | (Value::Root, Value::Root) => true,
@@ -244,7 +246,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// How JavaScript's `<` and `>` see it; `None` if neither holds and they are not equal either.
+    /// The result of JavaScript's `<` and `>`; `None` if neither holds and they are not equal either.
     pub fn order(self, other: Value<'a>, heap: &Heap<'a>) -> Result<Option<Ordering>, Problem> {
         let primitive = |value: Value<'a>| match value {
             value if value.is_list() || value.is_object() => value.text(heap).map(Value::Text),

@@ -1,4 +1,4 @@
-//! What a text is compiled to: a flat list of instructions for a machine with a stack of values.
+//! The result of compiling a text: a flat list of instructions for a machine with a stack of values.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -38,95 +38,96 @@ pub enum Instruction {
         slot: u32,
         rewrite: Rewrite,
     },
-    /// Takes the last value and prints it, or these words if there is nothing to print.
+    /// Takes the last value and prints it, or these words if it is empty.
     PrintOr {
         rewrite: Rewrite,
         words: LiteralSpan,
     },
     /// Pushes a constant.
     Constant(u32),
-    /// Pushes what a name at the top stands for.
+    /// Pushes the value of a name at the top.
     Slot(u32),
-    /// Pushes everything that names at the top are members of.
+    /// Pushes the object that has the names at the top.
     Root,
-    /// Pushes `this`, or what so many `../` lead to.
+    /// Pushes `this`, or the target of so many `../`.
     Context(u32),
-    /// Pushes a member of `this`, or of what so many `../` lead to. Where that is everything, `slot` has its number.
+    /// Pushes a member of `this`, or of the target of so many `../`. If that is the top, `slot` has the name's number.
     Name {
         depth: u32,
         name: u32,
         slot: Option<u32>,
     },
-    /// Puts a member of the last value in its place; a member of nothing is nothing.
+    /// Replaces the last value by its member; a member of undefined is undefined.
     Member(u32),
-    /// The same behind an `@`: what is not true stays.
+    /// The same behind an `@`: a value that is not true stays.
     DataMember(u32),
-    /// Pushes a value of the loop around, or of the one around as many loops further out.
+    /// Pushes a value of the loop around, or of one so many loops further out.
     Data {
         name: DataName,
         outer: u32,
     },
-    /// Pushes a block parameter of the frame that is so many frames further out.
+    /// Pushes a block parameter of a frame so many frames outward.
     Param {
         outer: u32,
         index: u8,
     },
-    /// The same as [`Instruction::Name`] where `set` sets that name somewhere in the text.
+    /// The same as [`Instruction::Name`], if `set` sets that name somewhere in the text.
     Variable {
         depth: u32,
         name: u32,
         slot: Option<u32>,
     },
-    /// The same of a name at the top.
+    /// The same for a name at the top.
     TopVariable {
         name: u32,
         slot: Option<u32>,
     },
-    /// Puts an object with the members of the last two values in their place, those of the last over the others.
+    /// Replaces the last two values by an object with the members of both; those of the last take precedence.
     Merge,
     /// Takes the last value and sets it under a name, in `this` and at the top.
     Set(u32),
     /// Calls a helper.
     Call(u32),
-    /// Prints what a helper makes of the text since [`Instruction::Begin`], as its first argument.
+    /// Prints a helper's change of the text since [`Instruction::Begin`], which is its first argument.
     CallContent(u32),
-    /// The same, where it is noted what the parts of the text are.
+    /// The same, with the kinds of the text's parts noted.
     ChangeTracked(u32),
-    /// Prints the last value and notes what it is.
+    /// Prints the last value and notes its kind.
     PrintTracked {
         is_raw: bool,
     },
-    /// Escapes what was written since [`Instruction::Begin`], each part as what was noted of it.
+    /// Escapes the text since [`Instruction::Begin`], each part by its noted kind.
     EscapeTracked(&'static Escape),
-    /// What is written from here on is looked at again.
+    /// The text written from here on is processed again.
     Begin,
     /// Fails if more than so many bytes were written since [`Instruction::Begin`].
     Limit(u32),
     /// Changes what was written since [`Instruction::Begin`].
     Finish(Rewrite),
-    /// Takes what was written since [`Instruction::Begin`] and pushes it as the answer of a condition: a text that is
-    /// blank or says `false`, `0`, `null` or `undefined` counts as an empty one.
+    /// Takes the text since [`Instruction::Begin`] and pushes it as the answer of a condition: a text that is blank or
+    /// says `false`, `0`, `null` or `undefined` counts as an empty one.
     CaptureAnswer,
     Jump(JumpTarget),
     /// Takes the last value and jumps unless it holds in a condition.
     JumpUnless(JumpTarget),
-    /// Takes the value of `includeZero` and then a value, and jumps unless that holds. A zero holds if `includeZero` is true.
+    /// Takes the value of `includeZero` and then a value, and jumps unless that holds. A zero holds if `includeZero` is
+    /// true.
     JumpUnlessOrZero(JumpTarget),
-    /// Jumps unless the last value holds in a condition, with the value left where it is; takes it otherwise.
+    /// Jumps unless the last value holds in a condition, and leaves the value; otherwise takes it.
     JumpUnlessOrPop(JumpTarget),
     /// The same if it holds.
     JumpIfOrPop(JumpTarget),
     /// Whether the last value does not hold in a condition.
     Not,
     Compare(Comparison),
-    /// Takes the last values and pushes what is made of them.
+    /// Takes the last values and pushes the result.
     Operate(Operation),
-    /// From here up to [`Instruction::EndNullContext`] `this` is an empty object if it is nothing. That is what handlebars.js gives
-    /// helpers as `this`, and they what stands in their block.
+    /// From here up to [`Instruction::EndNullContext`] `this` is an empty object if it is undefined or null. handlebars.js
+    /// gives that to helpers as `this`, and they to the content of their block.
     NullContext,
     EndNullContext,
-    /// Takes the last value and goes through it, or jumps if there is nothing to go through. Where a path leads out of
-    /// what is around, `this` is compared with that: `../` passes by what is equal.
+    /// Takes the last value and iterates over it, or jumps if it is empty. If a path leads outward, `this` is compared
+    /// with the outer one: `../` skips equal ones.
     Each {
         otherwise: JumpTarget,
         is_compared: bool,
@@ -136,30 +137,32 @@ pub enum Instruction {
         otherwise: JumpTarget,
         is_compared: bool,
     },
-    /// What `{{#name}}` does with the last value: goes through a list, takes an object as `this`, jumps if it is nothing.
+    /// What `{{#name}}` does with the last value: iterates over a list, takes an object as `this`, jumps if it is
+    /// empty.
     Section {
         otherwise: JumpTarget,
         is_compared: bool,
     },
-    /// An element's loop: goes through a list with what is here as `this`.
+    /// An element's loop: iterates over a list without changing `this`.
     Loop(JumpTarget),
-    /// Tells, in these words, if the last value is something and no list.
+    /// Reports, in these words, a last value that is defined and not a list.
     ExpectList(LiteralSpan),
-    /// Goes on with the next round at the target, or leaves the block.
+    /// Continues with the next round at the target, or leaves the block.
     Next(JumpTarget),
     /// Calls a partial.
     Partial(u32),
     /// Ends a partial.
     Return,
-    /// From here on a name is this inline partial. Whether it sees the frame that is open, or what is around that.
+    /// From here on a name means this inline partial. `is_in_frame`: it sees the open frame; otherwise the one
+    /// around it.
     Define {
         name: u32,
         routine: JumpTarget,
         is_in_frame: bool,
     },
-    /// As many inline partials are forgotten.
+    /// Forgets so many inline partials.
     Forget(u32),
-    /// What always fails, and at Courier fails when it is rendered.
+    /// Always fails. At Courier it fails when it is rendered.
     Fail(u32),
     /// Sets a counter or a mark.
     SetRegister {
@@ -187,18 +190,18 @@ pub enum DataName {
     Last,
     /// Whether there is one.
     PartialBlock,
-    /// Everything, unless the path leads further out than there are loops.
+    /// The top, unless the path leads further out than there are loops.
     Root,
 }
 
-/// Where in which text something stands.
+/// A place in one of the texts.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceSpan {
     pub source: u32,
     pub span: Span,
 }
 
-/// A value that stands in the text.
+/// A constant in a text.
 #[derive(Clone, Debug)]
 pub enum Constant {
     Undefined,
@@ -206,16 +209,16 @@ pub enum Constant {
     Bool(bool),
     Number(f64),
     Text(String),
-    /// Markup that stands for itself.
+    /// Markup that is printed as it is.
     Markup(&'static str),
 }
 
 pub struct CallSite {
     pub helper: &'static Helper,
-    /// Arguments without a name; those with one were pushed behind them.
+    /// Arguments without a name. Those with a name were pushed after them.
     pub positional: usize,
     pub names: Vec<String>,
-    /// Which of the arguments without a name are the author's own words, where the parts of a text are kept track of.
+    /// Which of the arguments without a name are the author's own words, if the parts of a text are tracked.
     pub worded: Vec<bool>,
 }
 
@@ -223,7 +226,7 @@ pub struct CallSite {
 pub enum CalledPartial {
     Written {
         name: String,
-        /// Where it begins, if it is one that was given with the text.
+        /// Its beginning, if it is one that was given with the text.
         routine: Option<JumpTarget>,
     },
     /// The name was pushed before the rest. The table is that of the partials that were given with the text.
@@ -234,18 +237,18 @@ pub struct PartialSite {
     pub name: CalledPartial,
     /// Whether its `this` was pushed.
     pub has_context: bool,
-    /// Names of values that were pushed behind that. With none of them its `this` is still an object of its own.
+    /// Names of values that were pushed after that. With an empty list its `this` is still an object of its own.
     pub names: Option<Vec<String>>,
-    /// What stands in its block.
+    /// The content of its block.
     pub block: Option<JumpTarget>,
     /// Whether `this` of the block is compared with what is around it.
     pub is_compared: bool,
-    /// Inline partials that stand at the beginning of its block.
+    /// Inline partials at the beginning of its block.
     pub inlines: Vec<(u32, JumpTarget)>,
     pub indent: String,
 }
 
-/// Where a text stands: the parts of its path, those around it first, and its field. Put together only for an error.
+/// The path of a text: its parts, the outer ones first, and its field. Joined only for an error.
 #[derive(Clone, Debug, Default)]
 pub struct TextPath {
     pub around: [Option<Arc<str>>; 2],
@@ -270,16 +273,16 @@ impl fmt::Display for TextPath {
     }
 }
 
-/// A text that a program was made of.
+/// A text that a program was made from.
 pub struct SourceText {
     pub text: Arc<str>,
-    /// Where it stands, for errors; nowhere if that need not be said.
+    /// Its path, for errors; empty if it need not be named.
     pub path: TextPath,
-    /// The snippet that it is.
+    /// The snippet that the text is.
     pub snippet: Option<Arc<str>>,
 }
 
-/// A text, compiled.
+/// A compiled text.
 #[derive(Default)]
 pub struct Program {
     pub ops: Vec<Instruction>,
@@ -288,26 +291,26 @@ pub struct Program {
     pub names: Vec<String>,
     pub calls: Vec<CallSite>,
     pub partials: Vec<PartialSite>,
-    /// Where partials begin that a name may lead to which is only known when the text is rendered.
+    /// The beginnings of partials whose name is only known when the text is rendered.
     pub partial_tables: Vec<HashMap<String, JumpTarget>>,
-    /// The names of all partials that were given with the text, if one was called that is not among them.
+    /// The names of all partials that were given with the text, if a missing one was called.
     pub partial_names: Vec<String>,
     /// Texts that it was made of.
     pub sources: Vec<SourceText>,
-    /// Where instructions stand: from each target on up to the next.
+    /// The sources of instructions: from each target on up to the next.
     pub origins: Vec<(JumpTarget, Option<SourceSpan>)>,
     pub failures: Vec<String>,
     pub registers: usize,
 }
 
 impl Program {
-    /// Whether there is nothing to decide when it is rendered.
+    /// Whether nothing has to be decided when it is rendered.
     #[cfg(test)]
     pub fn is_flat(&self) -> bool {
         self.ops.iter().all(|op| matches!(op, Instruction::Literal(_) | Instruction::PrintSlot { .. }))
     }
 
-    /// Bytes that it takes, about. Its sources are shared.
+    /// About how many bytes it takes. Its sources are shared.
     pub fn bytes(&self) -> usize {
         let texts = |texts: &[String]| texts.iter().map(|text| size_of::<String>() + text.len()).sum::<usize>();
         let constant = |constant: &Constant| match constant {
@@ -328,15 +331,15 @@ impl Program {
             + texts(&self.partial_names)
     }
 
-    /// The text in which an instruction stands, and its tag there.
+    /// The text of an instruction, and its tag there.
     fn origin(&self, at: JumpTarget) -> Option<(&SourceText, Span)> {
         let before = self.origins.partition_point(|(from, _)| *from <= at);
         let SourceSpan { source, span } = before.checked_sub(1).and_then(|found| self.origins.get(found)?.1)?;
         Some((self.sources.get(source as usize)?, span))
     }
 
-    /// A problem, with where the instruction stands that has it. The outermost call of a partial tells which text it is in
-    /// if that is a snippet.
+    /// A problem with the place of its instruction. If the instruction is in a snippet, the outermost call of a partial
+    /// tells which text that is in.
     pub fn placed(&self, at: JumpTarget, outermost: Option<JumpTarget>, problem: Problem) -> Problem {
         let Some((source, span)) = self.origin(at) else { return problem };
         let outer = outermost.and_then(|call| self.origin(call)).map_or(source, |(outer, _)| outer);

@@ -1,5 +1,5 @@
-//! Values as JavaScript has them, and which of them are true. What is done with them is in `operations`. Objects and lists
-//! stay JSON as it was sent until a text walks into them.
+//! Values as in JavaScript, and which of them are true. The operations on them are in `operations`. Objects and lists
+//! stay JSON as it was sent until a text looks into them.
 
 /// Members in JavaScript's order: names that are integers first, then as they were sent.
 pub type MemberList<'a> = &'a [(&'a str, Value<'a>)];
@@ -12,25 +12,25 @@ pub enum Value<'a> {
     Bool(bool),
     Number(f64),
     Text(&'a str),
-    /// A text that is markup of its own: it is printed as it is where texts are escaped.
+    /// A text that is markup: it is printed as it is where texts are escaped.
     Markup(&'a str),
-    /// A list that lies in JSON.
+    /// A list in JSON.
     JsonList(&'a str),
     List(&'a [Value<'a>]),
-    /// An object that lies in JSON.
+    /// An object in JSON.
     JsonObject(&'a str),
     Object(MemberList<'a>),
-    /// What names at the top are members of.
+    /// The object that has the names at the top.
     Root,
-    /// The same, with members before it.
+    /// The same, with further members that take precedence.
     RootWith(MemberList<'a>),
 }
 
-/// In memory of its own, so that no other object is the same.
+/// In memory of its own, so that no other object is identical.
 static NULL_CONTEXT: [(&str, Value<'static>); 1] = [("", Value::Undefined)];
 
 impl<'a> Value<'a> {
-    /// The empty object that is `this` in a block where it was nothing.
+    /// The empty object that is `this` in a block where it was undefined or null.
     pub const NULL_CONTEXT: Value<'static> = Value::Object(NULL_CONTEXT.split_at(0).0);
 
     pub fn is_null_context(self) -> bool {
@@ -74,7 +74,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether it is true for JavaScript.
+    /// Whether it is true in JavaScript.
     pub fn is_truthy(self) -> bool {
         match self {
             Value::Undefined | Value::Null => false,
@@ -86,12 +86,12 @@ impl<'a> Value<'a> {
     }
 }
 
-/// How long a text is for JavaScript.
+/// The length of a text in JavaScript.
 pub fn utf16_length(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
-/// As much of a text as has at most so many UTF-16 units. Of a character that is cut in two nothing is left.
+/// The beginning of a text with at most so many UTF-16 units. A character that would be cut in two is left out.
 pub fn first_units(text: &str, units: usize) -> &str {
     let ends = text.char_indices().scan(0, |passed, (place, c)| {
         *passed += c.len_utf16();

@@ -1,4 +1,4 @@
-//! What there is without the feature `tls`: a sentence that says so.
+//! Without the feature `tls`: an error that says so.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

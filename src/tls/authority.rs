@@ -1,5 +1,6 @@
-//! The authority that vouches for the certificates of `--tls`. It is made once, and kept beside the database, so that who
-//! trusts it trusts the daemon of after the next start as well. Of a file that is thrown away it is thrown away, too.
+//! The authority that vouches for the certificates of `--tls`. It is made once, and kept beside the database, so that
+//! clients that trust it trust the daemon after the next start as well. For a file that is thrown away it is thrown
+//! away, too.
 
 use std::fs;
 use std::io::{self, Write};
@@ -16,14 +17,15 @@ use sha2::{Digest, Sha256};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
-/// Beside the database: key and certificate, for nobody else to read; and the certificate, to be handed around.
+/// Beside the database: the key and the certificate, readable by this user only; and the certificate alone, to be
+/// handed out.
 const KEY_SUFFIX: &str = "-ca-key.pem";
 const CERTIFICATE_SUFFIX: &str = "-ca.pem";
 const CERTIFICATE_BEGINS: &str = "-----BEGIN CERTIFICATE-----";
 
-/// How long who trusts it may go on doing so.
+/// How long clients may trust the authority.
 const AUTHORITY_YEARS: i32 = 20;
-/// How long the certificate of a start holds: clients refuse those of more than 825 days.
+/// How long the certificate of a start is valid: clients refuse more than 825 days.
 const DAYS: i64 = 820;
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -104,7 +106,7 @@ impl Authority {
         Ok((certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
     }
 
-    /// Writes it down beside this database, and tells where its certificate is.
+    /// Writes it beside this database, and returns where its certificate is.
     pub fn keep(&self, database: &Path) -> Result<PathBuf> {
         if self.is_new {
             let path = beside(database, KEY_SUFFIX);
@@ -114,7 +116,7 @@ impl Authority {
         self.show(database)
     }
 
-    /// Writes its certificate down beside this database, and not its key.
+    /// Writes its certificate, but not its key, beside this database.
     pub fn show(&self, database: &Path) -> Result<PathBuf> {
         let path = beside(database, CERTIFICATE_SUFFIX);
         if fs::read_to_string(&path).ok().as_deref() != Some(self.certificate.as_str()) {
@@ -124,7 +126,7 @@ impl Authority {
     }
 }
 
-/// What it is called: each has a name of its own, so that a client that knows several finds the right one.
+/// Its name. Each authority has another one, so that a client that knows several finds the right one.
 fn name(key: &KeyPair) -> DistinguishedName {
     let hash = Sha256::digest(key.public_key_raw());
     let hash: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
@@ -134,7 +136,7 @@ fn name(key: &KeyPair) -> DistinguishedName {
     name
 }
 
-/// Year, month and day of an instant. After the 28th it is taken for that day, which every month of every year has.
+/// Year, month and day of an instant. Days after the 28th become the 28th, which every month of every year has.
 fn date(at: Timestamp) -> (i32, u8, u8) {
     let date = at.utc();
     (i32::from(date.year()), date.month().unsigned_abs(), date.day().unsigned_abs().min(28))
@@ -146,7 +148,7 @@ fn beside(database: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
-/// Puts a whole file there, which nobody else may read. One that is there is replaced, or is an error.
+/// Writes a whole file that only this user may read. An existing one is replaced, or is an error.
 fn write(path: &Path, text: &str, replaces: bool) -> Result<()> {
     let failed =
         |error: &dyn std::fmt::Display| Error::startup(format!("{} cannot be written: {error}", path.display()));
@@ -158,7 +160,7 @@ fn write(path: &Path, text: &str, replaces: bool) -> Result<()> {
     put.map(drop).map_err(|error| failed(&error.error))
 }
 
-/// A key that others could read is one no longer.
+/// A key that others could read is not secret any more.
 #[cfg(unix)]
 fn keep_private(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;

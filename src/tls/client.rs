@@ -1,4 +1,4 @@
-//! Whom a client of ours trusts.
+//! The certificates that our own clients trust.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use ureq::typestate::AgentScope;
 
 use crate::error::{Error, Result};
 
-/// Has a command of ours that calls by https trust those in this file and nobody else, or without one those that browsers
-/// trust. `flag` is the one that named the file.
+/// Lets a command of ours that calls by https trust the certificates in this file and no others, or without a file
+/// those that browsers trust. `flag` is the one that named the file.
 pub fn trust(config: ConfigBuilder<AgentScope>, flag: &str, file: Option<&Path>) -> Result<ConfigBuilder<AgentScope>> {
     let roots = file.map_or(Ok(RootCerts::WebPki), |file| of_file(flag, file))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -1,4 +1,4 @@
-//! https: the certificate that `--tls` answers with, the authority that vouches for it, and whom our own clients trust.
+//! https: the certificate that `--tls` answers with, the authority that vouches for it, and what our own clients trust.
 //! All of it is behind the feature `tls`.
 
 #[cfg(not(feature = "tls"))]

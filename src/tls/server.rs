@@ -1,4 +1,4 @@
-//! What https is answered with: a certificate of our own authority, or one that was given.
+//! The certificate of https: one of our own authority, or one that was given.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::authority::Authority;
 use crate::config::{Config, Tls};
 use crate::error::{Error, Result};
 
-/// Names and addresses by which a daemon is called on its own machine, and that of the service, which people have lead
+/// Names and addresses by which a daemon is called on its own machine, and the service's name, which people may point
 /// here.
 const NAMES: [&str; 4] = ["localhost", "127.0.0.1", "::1", "api.courier.com"];
 
@@ -49,15 +49,15 @@ impl Prepared {
         self.config.clone()
     }
 
-    /// Writes the authority down beside the database, and tells where its certificate is. The key of one that is thrown
-    /// away is never written.
+    /// Writes the authority beside the database, and returns where its certificate is. The key of an authority that is
+    /// thrown away is never written.
     pub fn keep(&self, database: &Path) -> Result<Option<PathBuf>> {
         let Some(authority) = &self.authority else { return Ok(None) };
         if self.is_thrown_away { authority.show(database).map(Some) } else { authority.keep(database).map(Some) }
     }
 }
 
-/// All by which this daemon may be called.
+/// All names by which this daemon may be called.
 fn names(config: &Config) -> Vec<String> {
     let mut names: Vec<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
     let address = config.listen.ip();
@@ -91,7 +91,7 @@ fn unreadable(flag: &str, path: &Path, what: &str, error: &pem::Error) -> Error 
     })
 }
 
-/// Why a certificate and its key are not taken.
+/// Why a certificate and its key are refused.
 fn refused(tls: &Tls, error: &rustls::Error) -> Error {
     Error::startup(match (tls, error) {
         (Tls::Given { certificate, key }, rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {

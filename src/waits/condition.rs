@@ -1,4 +1,4 @@
-//! What is waited for.
+//! What a request waits for.
 
 use serde_json::{Map, Value};
 
@@ -16,18 +16,18 @@ const MEMBERS: [&str; 7] = ["job_id", "status", "settled", "outbox", "count", "a
 #[derive(Debug)]
 pub struct Asked {
     pub condition: Condition,
-    /// The place in the outbox behind which it looks: a message's id, or a cursor.
+    /// The place in the outbox to look behind: a message's id, or a cursor.
     pub after: Option<String>,
     pub timeout_millis: i64,
 }
 
 #[derive(Debug)]
 pub enum Condition {
-    /// A job has come to this status, or beyond it.
+    /// A job has this status, or has passed it.
     Job { job_id: String, status: JobStatus },
-    /// The environment has come to rest.
+    /// The environment has settled.
     Settled,
-    /// So many messages in the outbox are like this.
+    /// So many messages in the outbox match.
     Outbox { criteria: Criteria, count: Count },
 }
 
@@ -48,7 +48,7 @@ impl Condition {
         }
     }
 
-    /// Says which job that is: its client may know it by another id.
+    /// Sets the job by its own id: its client may know it by another.
     pub fn be_of_job(&mut self, of: String) {
         match self {
             Condition::Job { job_id, .. } => *job_id = of,
@@ -59,7 +59,7 @@ impl Condition {
 }
 
 impl Asked {
-    /// Of a request's body.
+    /// From a request's body.
     pub fn read(body: &str) -> Result<Self> {
         let body: Value = crate::json::value(body, String::new)?;
         let Value::Object(body) = body else {

@@ -1,4 +1,4 @@
-//! What a message has to be like to count.
+//! What a message must be like to count.
 
 use std::borrow::Cow;
 
@@ -17,25 +17,25 @@ use crate::store::watch::{Seen, Texts};
 
 /// Criteria of a wait, at most.
 pub const CRITERIA: usize = 50;
-/// Characters of the name of one, at most: of data it is a way through them.
+/// The most characters of the name of one. For data, the name is a path.
 pub const NAME_CHARACTERS: usize = 200;
-/// Bytes of a value that is wanted, as JSON, at most. A text of a message is rarely longer.
+/// The most bytes of a wanted value, as JSON. A text of a message is rarely longer.
 pub const VALUE_BYTES: usize = 64 * 1024;
-/// Characters of a regular expression, at most, and what it may take when it is compiled.
+/// The most characters of a regular expression, and the most memory of a compiled one.
 pub const PATTERN_CHARACTERS: usize = 1_000;
 const PATTERN_BYTES: usize = 1 << 15;
 /// Patterns of a wait, at most.
 const PATTERNS: usize = 5;
-/// Bytes of a text that a pattern is tried on, at most: one that is made for it takes seconds for so many.
+/// The most bytes of a text that a pattern is tried on: a malicious pattern takes seconds for so many.
 pub const PATTERN_TEXT_BYTES: usize = 256 * 1024;
-/// Of a text that was wanted or found so many characters are told.
+/// So many characters are shown of a text that was wanted or found.
 const TOLD_CHARACTERS: usize = 200;
 
 /// The members of an entry that a criterion can be about.
 const TEXTS: [&str; 10] =
     ["recipient", "channel", "provider", "address", "status", "reason", "error", "subject", "body", "content"];
 
-/// What all has to be so of one delivery of a message, or of one that did not go out.
+/// What must all hold for one delivery of a message, or for a message that did not go out.
 #[derive(Debug, Default)]
 pub struct Criteria {
     all: Vec<Criterion>,
@@ -43,7 +43,7 @@ pub struct Criteria {
     pub job_id: Option<String>,
     /// The recipient, if it has to be this one.
     pub recipient: Option<String>,
-    /// Only what went out counts: nothing is asked that other messages have, too.
+    /// Only what went out counts: none of the criteria can hold for other messages.
     went_out: bool,
 }
 
@@ -61,7 +61,7 @@ enum About {
     /// A member of an entry.
     Text(&'static str),
     Html,
-    /// The data, by the names on the way.
+    /// The data, by the names on the path.
     Data(Vec<String>),
 }
 
@@ -73,7 +73,7 @@ enum Test {
     Absent(bool),
 }
 
-/// Whether something is met. Of all that have to be it is the least, of those of which one has to be the greatest.
+/// Whether something is met. If all have to be met, the least counts; if one has to be, the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Met {
     No,
@@ -88,7 +88,7 @@ impl From<bool> for Met {
     }
 }
 
-/// Whether all are met. Nothing behind one that is not is looked at.
+/// Whether all are met. Stops at the first that is not.
 fn all(mets: impl IntoIterator<Item = Met>) -> Met {
     let mut least = Met::Yes;
     for met in mets {
@@ -100,7 +100,7 @@ fn all(mets: impl IntoIterator<Item = Met>) -> Met {
     least
 }
 
-/// How one criterion was met by what was found.
+/// How one criterion compares with what was found.
 pub struct Told {
     pub name: String,
     pub met: Met,
@@ -109,7 +109,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// What is wrong with it, as a part of a sentence.
+    /// What is wrong, as a part of a sentence.
     pub fn sentence(&self) -> String {
         match self.met {
             Met::Untried => format!("its {} is too long for a pattern", self.name),
@@ -148,7 +148,7 @@ impl Criteria {
         Ok(criteria)
     }
 
-    /// Has messages be of this job.
+    /// Requires messages to be of this job.
     pub fn be_of_job(&mut self, job_id: String) {
         for criterion in self.all.iter_mut().filter(|it| it.about == About::JobId) {
             criterion.tests = vec![Test::Equals(Value::String(job_id.clone()))];
@@ -156,7 +156,7 @@ impl Criteria {
         self.job_id = Some(job_id);
     }
 
-    /// Whether the message counts. That it is of the right job is known.
+    /// Whether the message counts. It is known to be of the right job.
     pub fn match_message(&self, db: &Db<'_>, seen: &Seen<'_>, deliveries: &mut Deliveries<'_>) -> Result<Met> {
         let needs_more = |it: &Criterion| !matches!(it.about, About::Text(_) | About::JobId);
         let needs_more = self.all.iter().any(needs_more);
@@ -170,24 +170,24 @@ impl Criteria {
         self.matching(&found, deliveries).map(|(met, _)| met)
     }
 
-    /// Whether there is a pattern, which looks at each character of a text, many times over if it is made so.
+    /// Whether there is a pattern. It looks at each character of a text, and a malicious one does so many times.
     pub fn has_patterns(&self) -> bool {
         self.all.iter().flat_map(|it| &it.tests).any(|test| matches!(test, Test::Matches(_)))
     }
 
-    /// Whether it may take long to tell of a message: of patterns, and where HTML or data are made anew.
+    /// Whether deciding about a message may take long: with patterns, and where HTML or data are derived again.
     pub fn may_take_long(&self) -> bool {
         self.has_patterns() || self.all.iter().any(|it| matches!(it.about, About::Html | About::Data(_)))
     }
 
-    /// The delivery that counts of a message that does.
+    /// The delivery that counts, of a message that does.
     pub fn counted<'m>(
         &self,
         found: &'m OutboxMessage,
         deliveries: &mut Deliveries<'_>,
     ) -> Result<Option<Option<&'m StoredDelivery>>> {
         match choices(found).as_slice() {
-            // It is the one, and need not be looked at again.
+            // It is the only one, and need not be checked again.
             [delivery] if self.may_take_long() => Ok(Some(*delivery)),
             _ => self.matching(found, deliveries).map(|(met, delivery)| (met == Met::Yes).then_some(delivery)),
         }
@@ -197,7 +197,7 @@ impl Criteria {
         if self.went_out && !is_out(texts.status) {
             return Met::No;
         }
-        // Patterns come last: what else rules a message out takes no time.
+        // Patterns come last: all other criteria are quick.
         let of = |are_patterns: bool| self.all.iter().filter(move |it| it.has_patterns() == are_patterns);
         all(of(false).chain(of(true)).map(|it| match it.about {
             About::Text(name) => it.is_met_by_text(text(texts, name)),
@@ -205,7 +205,8 @@ impl Criteria {
         }))
     }
 
-    /// Whether the message counts, and the first of its deliveries that does; a message without any counts by itself.
+    /// Whether the message counts, and the first of its deliveries that does. A message without deliveries counts by
+    /// itself.
     fn matching<'m>(
         &self,
         found: &'m OutboxMessage,
@@ -230,7 +231,7 @@ impl Criteria {
         Ok(best)
     }
 
-    /// How near a message comes: of the delivery that meets most criteria, each of them.
+    /// How near a message comes: each criterion, for the delivery that meets most of them.
     pub fn tell(&self, found: &OutboxMessage, deliveries: &mut Deliveries<'_>) -> Result<Vec<Told>> {
         let mut best: Vec<Told> = Vec::new();
         let ok = |told: &[Told]| told.iter().filter(|it| it.met == Met::Yes).count();
@@ -403,7 +404,7 @@ impl Criterion {
         })
     }
 
-    /// As it was asked for, cut where it is long.
+    /// As it was asked for, cut if it is long.
     fn wanted(&self) -> Value {
         match self.tests.as_slice() {
             [Test::Equals(value)] => cut(value),
@@ -417,7 +418,7 @@ impl Criterion {
     }
 }
 
-/// A value by the names, and the places of arrays, on the way to it.
+/// The value at a path of names and places in arrays.
 fn at_path<'v>(value: &'v Value, path: &[String]) -> Option<&'v Value> {
     path.iter().try_fold(value, |value, name| match value {
         Value::Object(members) => members.get(name),
@@ -516,7 +517,7 @@ fn bounded(value: &Value, at: &str) -> Result<Value> {
     Ok(value.clone())
 }
 
-/// A value as it is told: the beginning of its text, if that is long.
+/// A value as it is shown: the beginning of its text, if that is long.
 fn cut(value: &Value) -> Value {
     let text = match value {
         Value::String(text) => Cow::Borrowed(text),

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::model::row::MessageNumber;
 
-/// Runs of numbers that are remembered of one wait. A wait with more of them begins anew when one of its messages changes.
+/// The most runs of numbers that are remembered for one wait. With more, the wait begins again when one of its messages
+/// changes.
 const RUNS: usize = 10_000;
 
-/// Numbers in runs, from the first to the last: those of a job that all count are one.
+/// Numbers in runs, from the first to the last: the messages of a job that all count are one run.
 #[derive(Debug, Default)]
 pub struct Matched {
     runs: BTreeMap<i64, i64>,
@@ -21,7 +22,7 @@ impl Matched {
         self.count
     }
 
-    /// Whether it is known of each message whether it was counted.
+    /// Whether it is known for each message whether it was counted.
     pub fn is_exact(&self) -> bool {
         !self.is_partial
     }
@@ -44,7 +45,7 @@ impl Matched {
         }
     }
 
-    /// Takes one that was counted away.
+    /// Removes one that was counted.
     pub fn remove(&mut self, number: MessageNumber) {
         let number = number.0;
         let Some((first, last)) = self.runs.range(..=number).next_back().map(|(first, last)| (*first, *last)) else {
@@ -63,7 +64,7 @@ impl Matched {
         }
     }
 
-    /// Has one be counted, or not.
+    /// Sets whether one is counted.
     pub fn set(&mut self, number: MessageNumber, is_counted: bool) {
         match (self.contains(number), is_counted) {
             (true, false) => self.remove(number),

@@ -1,5 +1,6 @@
-//! Requests that wait until something is so. None has a thread: one thread evaluates all of them, each time over what is new
-//! behind where it has looked before. Those with a pattern have another: to look through one long text may take seconds.
+//! Requests that wait until a condition holds. None holds a thread: one thread evaluates all of them, each time over
+//! what is new since its last look. Those with a pattern have a second thread: searching one long text may take
+//! seconds.
 
 mod condition;
 mod criteria;
@@ -31,16 +32,16 @@ use turn::{Left, Turn};
 
 /// Requests that wait, at most. Each holds a connection.
 const WAITING: usize = 1_000;
-/// A pause follows a look, so much longer than the look took: the waits cost others no more than that share of a
-/// processor's time.
+/// A pause follows a look, so many times as long as the look: the waits take no more than that share of a processor's
+/// time.
 const PAUSE_SHARE: u32 = 30;
 const LEAST_PAUSE: Duration = Duration::from_millis(5);
-/// And so late is a wait at most.
+/// And so late a wait is at most.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// A wait whose messages take long to tell looks on for so long behind its deadline, if it has not seen all by then.
+/// A wait whose messages take long to decide goes on for so long after its deadline, if it has not seen all by then.
 const GRACE_MILLIS: i64 = 2_000;
-/// They take long if telling them has taken so much in all, and so much a message: the share of a turn that is theirs is
-/// one that no others wait for.
+/// Messages take long if deciding about them has taken so much in total, and so much for each: other waits do not wait
+/// for their share of a turn.
 const HIGH_COST: Duration = Duration::from_millis(5);
 const HIGH_COST_EACH: Duration = Duration::from_micros(20);
 /// After so long without a new message, a look holds up no other work.
@@ -49,9 +50,9 @@ const QUIET: Duration = Duration::from_millis(20);
 /// All requests that wait.
 pub struct Waits {
     store: Arc<Store>,
-    /// What they wait by. A test clock that stands still is not.
+    /// The clock of the waits. It is not a test clock, which may stand still.
     clock: Clock,
-    /// What was asked, which a person wants to see beside what was not found.
+    /// What was requested: a person wants to see it beside what was not found.
     journal: Arc<Journal>,
     state: Mutex<State>,
 }
@@ -81,7 +82,7 @@ enum Kind {
 }
 
 impl Lane {
-    /// Of those that were looked at so many go on waiting.
+    /// So many of those that were looked at go on waiting.
     fn leave(&mut self, waiting: usize) {
         self.count = waiting + self.new.len();
     }
@@ -116,12 +117,12 @@ struct Wait {
     /// How far it has looked.
     looked: Reached,
     matched: Matched,
-    /// The messages of which it is not known whether they count: a text is too long for a pattern.
+    /// Messages that may or may not count: a text is too long for a pattern.
     untried: Matched,
     cost: Cost,
 }
 
-/// What it has taken to tell whether messages are those that a wait wants, if that can take long.
+/// What it has cost to decide whether messages count for a wait, if that can take long.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cost {
     spent: Duration,
@@ -183,7 +184,7 @@ impl Waits {
             }
             has_room
         };
-        // Also where there is no room: then those whose peers have gone make some.
+        // Even without room: then those whose peers have gone make some.
         self.store.changes_bell().ring();
         match has_room {
             true => Ok(reply),
@@ -197,7 +198,7 @@ impl Waits {
         state.plain.count + state.with_patterns.count
     }
 
-    /// Ends the threads. What still waits is told that bulkd stops.
+    /// Ends the threads. What still waits gets the error that bulkd stops.
     pub fn stop(&self) {
         self.state().is_stopping = true;
         self.store.changes_bell().ring();
@@ -222,7 +223,7 @@ impl Waits {
             waiting.append(&mut state.lane(kind).new);
             waiting.retain(|wait| !wait.answerer.is_closed());
             state.lane(kind).leave(waiting.len());
-            // Before the look: no commit behind it is missed.
+            // Before the look, so that no later commit is missed.
             state.lane(kind).is_any = !waiting.is_empty();
             self.store.follow_changes(state.plain.is_any || state.with_patterns.is_any);
         }
@@ -244,7 +245,7 @@ impl Waits {
         Ok(if left == Left::Something { Next::Again } else { Next::WaitFor(self.clock.until(until)) })
     }
 
-    /// Leaves the machine to others, unless they make no messages, or a wait comes that was not looked at.
+    /// Leaves the machine to other threads, unless no messages are made, or a new wait comes.
     fn pause(&self, kind: Kind, mut left: Duration) {
         let is_over = || {
             let mut state = self.state();
@@ -266,10 +267,10 @@ impl Waits {
         waiting.iter_mut().for_each(|wait| wait.now = now);
         let looked = self.store.read(|db| Turn::take(db, &self.journal, waiting))?;
         let mut answers = looked.answers;
-        // From the last on, so that the places of the others stay.
+        // From the last one on, so that the places of the others stay.
         answers.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
         let over: Vec<_> = answers.into_iter().map(|(place, it)| (waiting.swap_remove(place).answerer, it)).collect();
-        // Before the answers: who asks again at once finds the room that his own wait had.
+        // Before the answers, so that a client that asks again at once finds room.
         self.state().lane(kind).leave(waiting.len());
         over.into_iter().for_each(|(answerer, response)| answerer.answer(response));
         Ok(looked.left)
@@ -292,7 +293,7 @@ impl Wait {
         self.deadline <= self.now
     }
 
-    /// Whether it has had its time behind its deadline, too, and is answered by what it has seen.
+    /// Whether its time after the deadline is over as well, so that it is answered with what it has seen.
     fn is_overdue(&self) -> bool {
         self.cost.is_high() && self.deadline.after(GRACE_MILLIS) <= self.now
     }
@@ -301,7 +302,7 @@ impl Wait {
         self.now.millis().saturating_sub(self.begun.millis()).max(0)
     }
 
-    /// Begins anew in this row.
+    /// Begins again in this row.
     fn begin_in(&mut self, row: EnvironmentRow, reached: Reached) {
         self.row = Some(row);
         self.before = reached.number;
@@ -310,7 +311,7 @@ impl Wait {
         self.untried = Matched::default();
     }
 
-    /// Notes what a message has come to that was not looked at before.
+    /// Notes the result for a message that was not looked at before.
     fn note(&mut self, number: MessageNumber, met: Met) {
         match met {
             Met::Yes => self.matched.add(number),
@@ -319,7 +320,7 @@ impl Wait {
         }
     }
 
-    /// The same of one that was.
+    /// The same for one that was.
     fn note_again(&mut self, number: MessageNumber, met: Met) {
         self.matched.set(number, met == Met::Yes);
         self.untried.set(number, met == Met::Untried);

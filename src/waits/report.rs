@@ -20,19 +20,19 @@ use crate::store::outbox::{self, Order, OutboxFilter, PageLimits};
 use crate::store::unsettled::{self, Unsettled};
 use crate::store::{Db, job, job_list, message, user};
 
-/// Messages that an answer shows, of however many there are.
+/// The most messages that an answer shows.
 const ITEMS: usize = 100;
-/// Messages that are looked through for the nearest, the newest first, and how many of those are told.
+/// The most messages that are searched for the nearest, the newest first, and how many of these are shown.
 const NEAR: usize = 200;
 const NEAREST: usize = 5;
-/// Jobs that are told, the newest first.
+/// The most jobs that are shown, the newest first.
 const JOBS: usize = 5;
-/// Requests that are told, the newest first.
+/// The most requests that are shown, the newest first.
 const REQUESTS: usize = 5;
-/// Users of a job that are looked through for a recipient.
+/// The most users of a job that are searched for a recipient.
 const LOOKED_THROUGH: u64 = 10_000;
 const TEXT_BYTES: usize = 4 << 20;
-/// And for so long: others wait meanwhile.
+/// And for so long at most: others wait meanwhile.
 const NEAR_TIME: Duration = Duration::from_millis(100);
 
 fn met(wait: &Wait, count: u64, items: &[Value]) -> Response {
@@ -127,7 +127,7 @@ pub fn not_met(
             " Of {count} more it is not known: a text has more than {PATTERN_TEXT_BYTES} bytes, and no pattern is tried on it. Use contains."
         )),
     }
-    // To others it makes no difference what else goes on.
+    // For other conditions it makes no difference what else goes on.
     let waits_for_all = match &wait.condition {
         Condition::Settled => true,
         Condition::Outbox { count, .. } => !matches!(count, Count::AtLeast(_)),
@@ -230,7 +230,7 @@ fn requests(journal: &Journal, environment: &Environment) -> Vec<Value> {
     requests
 }
 
-/// A message, and what it has and has not of what was wanted.
+/// A message, and which criteria it meets.
 struct Near {
     message_id: String,
     told: Vec<Told>,
@@ -262,7 +262,7 @@ impl Near {
     }
 }
 
-/// The messages that have most of what was wanted, the newest first.
+/// The messages that meet most criteria, the newest first.
 fn near(
     db: &Db<'_>,
     row: EnvironmentRow,

@@ -1,5 +1,5 @@
-//! One look at the file for all requests that wait: what is new is read once for all of one environment that have come as
-//! far as one another.
+//! One look at the file for all requests that wait. What is new is read once for all waits of an environment that have
+//! come equally far.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -18,30 +18,30 @@ use crate::store::message::{self, MessageLocation};
 use crate::store::watch::{self, Reached, Seen};
 use crate::store::{Db, due, environment, job};
 
-/// Messages that one look reads: some ten milliseconds' worth, in which the log is not written over.
+/// The most messages that one look reads: some ten milliseconds' worth, in which the log cannot start over.
 const LOOK_ROWS: usize = 20_000;
-/// Changes of messages that it reads.
+/// The most changes of messages that it reads.
 const LOOK_EVENTS: usize = 1_000;
-/// And so long it takes: once for the waits whose messages are told at a glance, and once for those that take long.
+/// And its duration at most: once for the waits that decide at a glance, and once for those that take long.
 const LOOK_TIME: Duration = Duration::from_millis(20);
-/// The share of each environment, unless the look has taken [`LONGEST_LOOK`] by then. Another look begins with others.
+/// The share of each environment, unless the look has taken [`LONGEST_LOOK`] by then. The next look begins with others.
 const LEAST_TIME: Duration = Duration::from_millis(1);
 const LONGEST_LOOK: Duration = Duration::from_millis(100);
 
-/// What a look has come to.
+/// The result of a look.
 pub struct Looked {
     /// The waits that are over, by their places.
     pub answers: Vec<(usize, Response)>,
     pub left: Left,
 }
 
-/// What the waits that go on have yet to look at, in an order of urgency.
+/// What the waits that go on still have to look at, in order of urgency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Left {
     Nothing,
-    /// What can be put off while others have work.
+    /// Work that can be put off while others have some.
     Something,
-    /// One is due, or has yet to see what was there when it came.
+    /// A wait is due, or has not seen yet what was there when it came.
     Pressing,
 }
 
@@ -51,13 +51,13 @@ pub struct Turn<'a> {
     row: EnvironmentRow,
     reached: Reached,
     deliveries: Deliveries<'a>,
-    /// Whether the environment has come to rest, once that was asked.
+    /// Whether the environment has settled, once that was asked.
     is_settled: Option<bool>,
     rows_left: usize,
     time_left: Lanes<Duration>,
 }
 
-/// Of the waits whose messages are told at a glance, and of those that take long: neither waits for the other.
+/// Waits that decide at a glance, and waits that take long: neither waits for the other.
 #[derive(Clone, Copy)]
 struct Lanes<T> {
     quick: T,
@@ -98,7 +98,7 @@ impl<'a> Turn<'a> {
         Ok(looked)
     }
 
-    /// A wait looks at the environment as it is now: after a reset it begins anew.
+    /// Lets a wait see the environment as it is now: after a reset it begins again.
     fn enter(&mut self, wait: &mut Wait) -> Result<()> {
         if wait.row != Some(self.row) {
             wait.begin_in(self.row, self.reached);
@@ -123,8 +123,8 @@ impl<'a> Turn<'a> {
         wait.looked.number >= self.reached.number && wait.looked.event >= self.reached.event
     }
 
-    /// Whether it is worth a look now: for so many messages there have to be as many, and others are judged when all has
-    /// come to rest.
+    /// Whether a look is worthwhile now: a wait for many messages needs as many new ones, and other waits are judged
+    /// when all has settled.
     fn wants_look(&mut self, wait: &Wait) -> Result<bool> {
         let Condition::Outbox { count, .. } = &wait.condition else { return Ok(false) };
         if wait.looked.number >= self.reached.number {
@@ -150,7 +150,7 @@ impl<'a> Turn<'a> {
         })
     }
 
-    /// Looks at what is new, first for those that are quick.
+    /// Looks at what is new, first for the quick waits.
     fn look(&mut self, group: &mut [(usize, &mut Wait)]) -> Result<()> {
         let (mut quick, mut slow): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
         for (i, (_, wait)) in group.iter().enumerate() {
@@ -161,7 +161,7 @@ impl<'a> Turn<'a> {
         self.read_changes(group, &quick, until)?;
         self.read_messages(group, &quick, until)?;
         self.time_left.quick = self.time_left.quick.saturating_sub(begun.elapsed());
-        // Each goes on by itself: the one that has had the least goes first.
+        // Each goes on by itself: the one that has had the least time goes first.
         slow.sort_by_key(|i| group.get(*i).map(|(_, wait)| wait.cost.spent));
         let begun = Instant::now();
         let until = begun + self.time_left.slow;
@@ -223,7 +223,7 @@ impl<'a> Turn<'a> {
         })
     }
 
-    /// New messages, those first that were made first. Waits that are behind others catch up with them.
+    /// New messages, in the order in which they were made. Waits that are behind others catch up.
     fn read_messages(&mut self, group: &mut [(usize, &mut Wait)], of: &[usize], until: Instant) -> Result<()> {
         let mut at: BTreeMap<MessageNumber, Vec<usize>> = BTreeMap::new();
         for i in of {
@@ -248,7 +248,7 @@ impl<'a> Turn<'a> {
                     {
                         watch::look(db, &location, |seen| audience.show(db, deliveries, group, seen))?;
                     }
-                    // To look at the time costs as much as to look at a message.
+                    // Reading the time costs as much as looking at a message.
                     Ok(number.0 % 64 != 0 || Instant::now() < until)
                 })?,
                 false => watch::scan(db, self.row, from, up_to, self.rows_left, |seen| {
@@ -263,7 +263,7 @@ impl<'a> Turn<'a> {
                     wait.looked.number = looked;
                 }
             }
-            // One that has enough needs no more, and others go on together.
+            // A wait that has enough needs no more, and the others go on together.
             let mut going_on = Vec::new();
             for i in members.drain(..) {
                 if let Some((_, wait)) = group.get(i)
@@ -314,7 +314,7 @@ impl<'a> Turn<'a> {
                 if is_met {
                     return report::outbox_met(self.db, wait, criteria, &mut self.deliveries).map(Some);
                 }
-                // Where it is not known of some whether they count, no more can make it known.
+                // If it is unknown for some whether they count, more messages cannot change that.
                 let is_beyond = |count| found > count || !is_known && found + wait.untried.count() >= count;
                 let is_over = match count {
                     Count::AtLeast(_) => false,
@@ -336,7 +336,7 @@ impl<'a> Turn<'a> {
     }
 }
 
-/// Whether a job has this status, or had it on its way.
+/// Whether a job has this status, or has passed it.
 fn has_come_to(found: JobStatus, wanted: JobStatus) -> bool {
     use JobStatus::{Completed, Created, Processing};
     match (wanted, found) {
@@ -346,7 +346,7 @@ fn has_come_to(found: JobStatus, wanted: JobStatus) -> bool {
     }
 }
 
-/// Whether a message counts that is for the right recipient. What that has cost is noted.
+/// Whether a message for the right recipient counts. The cost is noted.
 fn is_counted(wait: &mut Wait, db: &Db<'_>, seen: &Seen<'_>, deliveries: &mut Deliveries<'_>) -> Result<Met> {
     let Wait { condition, job, cost, .. } = wait;
     let Condition::Outbox { criteria, .. } = condition else { return Ok(Met::No) };
@@ -362,7 +362,7 @@ fn is_counted(wait: &mut Wait, db: &Db<'_>, seen: &Seen<'_>, deliveries: &mut De
     is_met
 }
 
-/// The waits that are shown messages: those that want one recipient are found by it, however many there are.
+/// The waits that are shown messages. Those for one recipient are found by it, however many there are.
 struct Audience {
     by_recipient: HashMap<String, Vec<usize>>,
     others: Vec<usize>,

@@ -315,7 +315,7 @@ fn assert_complete(customer: &Customer, job_id: &str, users: usize) {
 fn a_restored_file_goes_on_where_its_backup_was() {
     let folder = Folder::new();
     let half = with_half_a_job(&folder, 5_500);
-    // Of a file that nobody serves, with a log beside it, which stays.
+    // Of a file that no daemon serves, with a log beside it, which stays.
     succeeds(&mut folder.backup("copy.db", &[]));
     assert!(fs::metadata(folder.path("bulkd.db-wal")).unwrap().len() > 0);
     let daemon = folder.daemon();
@@ -394,7 +394,7 @@ fn a_file_that_cannot_be_read_any_more_is_kept_and_replaced() {
     fs::write(folder.path("bulkd.db"), &garbage).unwrap();
     succeeds(&mut folder.restore("copy.db", &["--force"]));
     assert_eq!(fs::read(folder.path("bulkd.db-replaced-1")).unwrap(), garbage);
-    // The log, too: it may be of use to somebody.
+    // The log, too: it may still be of use.
     assert!(folder.path("bulkd.db-replaced-1-wal").exists());
     assert_eq!(folder.users("bulkd.db"), 100);
     let daemon = folder.daemon();
@@ -596,7 +596,7 @@ pub fn a_restore_that_was_cut_off_leaves_the_old_file_or_the_new_one() {
 #[test]
 fn what_is_told_of_a_message_after_a_restore_is_not_taken_for_what_was_told_before() {
     let folder = Folder::new();
-    // Nobody listens: the events stay in their queue.
+    // No server listens: the events stay in their queue.
     let (_silent, nobody) = unheard();
     let daemon = || Binary::start_by(&mut folder.serve(&["--webhook", &format!("http://{nobody}/")]));
     let canceled = |customer: &Customer, message_id: &str| {

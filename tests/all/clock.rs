@@ -210,7 +210,7 @@ fn a_pace_counts_from_when_it_was_set() {
     let (first, own) = (job(), job());
     advance(&customer, "1h");
     let enqueued = |job_id: &str| customer.job(job_id)["enqueued"].as_u64().unwrap();
-    // The hour that they were held for releases nobody.
+    // The hour that they were held for releases no user.
     set(json!({ "mode": "paced", "per_second": 10 }));
     set(json!({ "mode": "paced", "per_second": 4, "job_id": own }));
     advance(&customer, "0s");

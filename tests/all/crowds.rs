@@ -53,7 +53,7 @@ impl Crowded {
         Peer::connect(self.daemon.address())
     }
 
-    /// Peers each of whom says this and no more.
+    /// Peers that each send this and nothing more.
     fn crowd(&self, count: usize, said: &str) -> Vec<Peer> {
         (0..count)
             .map(|_| {

@@ -88,7 +88,7 @@ fn run(args: &[&str]) -> Ended {
     Binary::spawn(&mut bulkd(args)).wait()
 }
 
-/// Readers, some of whom cannot be addressed.
+/// Users, some of them without a valid address.
 fn crowd(first: usize, count: usize) -> Value {
     let mut users = readers(first, count);
     for i in (first..first + count).filter(|i| i % SPOILED == 0) {
@@ -1002,7 +1002,7 @@ fn a_stop_beside_programs_that_look_at_the_file_logs_no_error() {
         thread::scope(|scope| {
             let _over = Over(&is_over);
             for _ in 0..3 {
-                // To close a file has it for oneself for a moment, if nobody else has it open.
+                // Closing a file locks it for a moment, if no other process has it open.
                 scope.spawn(|| {
                     while !is_over.load(Ordering::SeqCst) {
                         if let Ok(conn) = Connection::open(&file) {

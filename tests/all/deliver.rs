@@ -76,7 +76,7 @@ fn record(customer: &Customer, message_id: &str) -> Value {
     customer.get(&format!("/messages/{message_id}")).ok(200)
 }
 
-/// Whom a webhook was told of, each as often as it was.
+/// How often each recipient is in what a webhook got.
 fn ledger(made: &[Made]) -> BTreeMap<String, usize> {
     let mut ledger = BTreeMap::new();
     made.iter().for_each(|made| *ledger.entry(made.recipient()).or_default() += 1);
@@ -221,7 +221,7 @@ fn providers_are_called_as_the_outbox_has_it_with_keys_that_are_in_no_file() {
         ("/v3/mail/send", "Bearer k3y-of-sendgrid")
     );
     assert_eq!(call.json(), customer.outbox(&job_id)[0]["request"]);
-    // Fields of a form; and whoever is told to wait waits as long, with all of the channel.
+    // Fields of a form. After a `Retry-After` the whole channel waits as long.
     let first = send_one(&customer, text_message("ada", "+15551234567"));
     wait_until("the text was tried", || stand.count() == 2);
     let call = stand.made()[1].clone();

@@ -130,7 +130,7 @@ fn what_steers_an_environment_does_so_each_time_whatever_its_idempotency_key() {
 }
 
 #[test]
-fn a_parameter_of_our_own_is_given_once_and_a_body_that_nobody_reads_is_refused() {
+fn a_parameter_of_our_own_is_given_once_and_a_body_that_is_not_read_is_refused() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
     customer.create(newsletter());

@@ -136,7 +136,7 @@ fn a_hundred_streams_beside_a_drain_are_all_told_of_its_end() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
     let mut listeners: Vec<Listener> = (0..100).map(|_| Listener::start(daemon.address(), "acme", None)).collect();
-    // One that reads nothing holds up nobody.
+    // One that reads nothing holds up no other.
     let _silent = Listener::start(daemon.address(), "acme", None);
     let streams = || {
         let metrics = customer.get("/_bulkd/metrics").text;

@@ -347,7 +347,7 @@ fn a_file_that_is_there_keeps_its_mode() {
     let daemon = serve(&database);
     daemon.customer("acme").create(newsletter());
     let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
-    // Whoever may read the database may read its log.
+    // A user that may read the database may read its log.
     let modes = ["bulkd.db", "bulkd.db-wal", "bulkd.db-shm", "bulkd.db-lock"].map(mode);
     assert_eq!(modes, [0o640, 0o640, 0o640, 0o600], "{modes:?}");
     daemon.terminate();
@@ -508,7 +508,7 @@ fn copies_that_need_no_log_are_not_told_of() {
     let daemon = serve(&database);
     daemon.customer("acme").create(newsletter());
     run(&["backup", "--db", database.to_str().unwrap(), path("copy.db").to_str().unwrap()]);
-    // A copy without its log that somebody else has made.
+    // A copy without its log that another program has made.
     fs::copy(&database, path("bad.db")).unwrap();
     daemon.kill();
     says_nothing("copy.db");

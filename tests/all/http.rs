@@ -245,7 +245,7 @@ fn refused_and_closed(daemon: &Daemon, bytes: impl AsRef<[u8]>, status: u16) -> 
     peer.hear_last_refusal(status)
 }
 
-/// Peers each of whom says one of these and no more.
+/// Peers that each send one of these and nothing more.
 fn silent_after(daemon: &Daemon, beginnings: &[impl AsRef<[u8]>]) -> Vec<Peer> {
     let peer = |beginning| {
         let mut peer = Peer::of(daemon);

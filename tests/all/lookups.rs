@@ -1,4 +1,4 @@
-//! What the runner asks of the store about the users whom it reaches, and what a seed puts there.
+//! What the runner asks of the store about the users that it reaches, and what a seed puts there.
 
 use crate::support::open_store;
 use bulkd::error::Result;

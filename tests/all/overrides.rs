@@ -344,7 +344,7 @@ fn of_a_request_that_cannot_be_made_the_error_alone_is_told() {
     assert_eq!(log.matches("has no place for it").count(), 2, "{log}");
 }
 
-/// A send to everyone by these overrides, as the log has it.
+/// A send to all recipients with these overrides, as the log has it.
 fn logged(daemon: &Binary, customer: &Customer, mut message: Value) -> String {
     message["to"] = serde_json::from_str(PROFILE).unwrap();
     message["content"] = json!({ "title": "T", "body": "B" });

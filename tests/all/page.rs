@@ -144,7 +144,7 @@ fn with_keys_and_for_other_pages_there_are_no_handles() {
 }
 
 #[test]
-fn a_frame_shows_html_in_a_sandbox_to_whoever_was_told_where() {
+fn a_frame_shows_html_in_a_sandbox_to_browsers_that_have_its_path() {
     let daemon = Daemon::start();
     let customer = daemon.customer("any");
     let html = "<script>alert(1)</script><img src=https://acme.example/p.png>";
@@ -230,7 +230,7 @@ fn any_place_among_a_jobs_users_is_as_near_as_another() {
 }
 
 #[test]
-fn what_the_page_looks_at_is_nobodys_request() {
+fn what_the_page_looks_at_is_no_clients_request() {
     let daemon = Daemon::start();
     let customer = daemon.customer("any");
     customer.post("/_bulkd/faults", &json!({ "path": "*", "status": 503, "times": null })).ok(201);

@@ -1,4 +1,4 @@
-//! What providers would refuse, and what becomes of the message then; whom a provider reaches.
+//! What providers would refuse, and what becomes of the message then; which recipients a provider reaches.
 
 use bulkd::settings::ProviderLimits;
 use serde_json::Value;

@@ -43,7 +43,7 @@ fn inline() -> Vec<(Value, [&'static str; 3])> {
 }
 
 #[test]
-fn whoever_has_an_address_of_any_kind_is_a_recipient_of_a_send() {
+fn a_user_with_an_address_of_any_kind_is_a_recipient_of_a_send() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
     for (to, expected) in inline() {
@@ -59,7 +59,7 @@ fn whoever_has_an_address_of_any_kind_is_a_recipient_of_a_send() {
 }
 
 #[test]
-fn whoever_has_an_address_of_any_kind_is_a_user_of_a_job() {
+fn a_user_with_an_address_of_any_kind_is_a_user_of_a_job() {
     let daemon = Daemon::start();
     let customer = daemon.customer("acme");
     let job_id = customer.create(json!({ "content": hello() }));

@@ -515,7 +515,7 @@ pub mod with {
         wait_for_all(&customer, &job_id, "DELIVERED", 10);
         let told = relay(&customer);
         assert_eq!(told["target"], format!("rediss://localhost:{}/0", address.port()));
-        // One that does not know the certificate trusts nobody.
+        // One that does not know the certificate does not trust the server.
         let refused = Binary::spawn(&mut place.sender(&to(&provider), &[])).wait();
         assert_eq!(refused.code, Some(1), "{refused:?}");
         let ended = [sender.terminate(), daemon.terminate(), refused];
@@ -589,7 +589,7 @@ pub mod with {
         let Some(Scene { redis, place, daemon: _daemon, customer, ledger, provider }) = scene(ALWAYS, &[]) else {
             return;
         };
-        // Somebody has put something else where they belong. What a sender sends meanwhile it keeps to itself.
+        // Another client has put something else in their place. What a sender sends meanwhile it keeps to itself.
         let statuses = place.key("statuses");
         redis.ask::<()>(&format!("SET {statuses} x"));
         wait_until("that is said", || {
@@ -688,7 +688,7 @@ pub mod with {
         for first in (0..count).step_by(1_000) {
             customer.ingest(&job_id, texted(first, 1_000.min(count - first)));
         }
-        // First it is relayed, with nobody there to take it; then it is delivered.
+        // First it is relayed, without a sender to take it; then it is delivered.
         let begun = Instant::now();
         customer.run(&job_id);
         let patience = Instant::now() + Duration::from_secs(sized(600, 3_600));

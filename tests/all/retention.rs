@@ -687,7 +687,7 @@ fn a_copy_that_was_left_over_goes_at_the_next_start() {
         start();
         assert!(!copy.exists() && !journal.exists());
     }
-    // What is somebody else's stays, and is in the way.
+    // Another program's file stays, and is in the way.
     for (file, text) in [(&copy, "notes"), (&journal, "more notes")] {
         fs::write(file, text).unwrap();
     }

@@ -184,7 +184,7 @@ fn a_body_is_taken_only_if_it_can_be_read_again() {
             assert!(refused.starts_with(told), "{refused}");
         }
     }
-    // What nobody here reads is kept as it was sent.
+    // What nothing here reads is kept as it was sent.
     let kept = "[1e999,\"\\udc00\"]";
     for place in 0..2 {
         let body = user(place, kept).replace("recipient\":\"", "recipient\":\"again-");

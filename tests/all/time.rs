@@ -219,7 +219,7 @@ impl Ledger {
         sent
     }
 
-    /// The clock is set back, and nobody was there who could have noticed.
+    /// The clock is set back while no daemon runs that could notice.
     fn set_back_unnoticed(&mut self, millis: i64) {
         self.now -= millis;
         for it in self.messages.values_mut() {
@@ -318,7 +318,7 @@ fn a_year_of_clock_passes_as_the_ledger_says() {
         };
         as_told(&daemon, &ledger, "before");
         match random.random_range(0..13) {
-            // The clock is set back, by seconds or by days. Nobody is late for it.
+            // The clock is set back, by seconds or by days. No message is late for it.
             0 | 1 => {
                 let longest = if random.random() { MINUTE } else { 3 * DAY };
                 let millis = random.random_range(1..longest);

@@ -183,7 +183,7 @@ mod with {
         let refused = ask(&mut connect(daemon.address(), &trusted, "courier.com"), "GET", "/_bulkd/health", "");
         assert!(refused.unwrap_err().to_string().contains("certificate"), "no name of it");
 
-        // Whoever does not know the authority refuses it, and the log says what to do.
+        // A client that does not know the authority refuses it, and the log says what to do.
         let other = Place::new();
         let printed = Binary::spawn(&mut bulkd(&["ca", "--db", &other.text("bulkd.db")])).wait();
         fs::write(other.path("trusted.pem"), &printed.stdout).unwrap();

@@ -324,7 +324,7 @@ fn waits(customer: &Customer) -> usize {
 }
 
 #[test]
-fn a_thousand_may_wait_and_those_who_hang_up_make_room() {
+fn a_thousand_may_wait_and_clients_that_hang_up_make_room() {
     let mut daemon = Daemon::start();
     let customer = daemon.customer("acme");
     let waiting = |count: usize| -> Vec<TcpStream> {
@@ -505,7 +505,7 @@ fn what_has_not_settled_is_named() {
     let body = not_met(&look(&customer, json!({ "outbox": {}, "count": { "exactly": 3 } })));
     let message = body["message"].as_str().unwrap();
     assert_eq!(message.matches(&job_id).count(), 1, "{message}");
-    // It also keeps others from being told that nothing was sent, but not those who wait for something.
+    // It also keeps other requests from being told that nothing was sent, but not those that wait for something.
     let none = json!({ "outbox": { "recipient": "nobody" }, "count": { "none": true } });
     let message = not_met(&look(&customer, none))["message"].as_str().unwrap().to_owned();
     assert_eq!(message.matches(&job_id).count(), 1, "{message}");

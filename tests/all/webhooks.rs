@@ -121,7 +121,7 @@ fn send(customer: &Customer, first: usize, count: usize) -> String {
     job_id
 }
 
-/// Whom each event is about, and the message's status.
+/// The recipient that each event is about, and the message's status.
 fn news(calls: &[Call]) -> Vec<(String, String)> {
     let text = |call: &Call, name: &str| call.data(name).as_str().unwrap().to_owned();
     calls.iter().map(|call| (text(call, "recipientId"), text(call, "status"))).collect()

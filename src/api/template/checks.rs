@@ -1,4 +1,4 @@
-//! Checks of templates, as an approving program gives them. Nothing here waits for them.
+//! Checks of templates, as an approval program sets them. Nothing here waits for them.
 
 use serde::Deserialize;
 

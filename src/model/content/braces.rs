@@ -1,12 +1,12 @@
-//! Variables in single braces, the older form of Courier's designer, as tags.
+//! Converts variables in single braces, the older form of Courier's designer, into tags.
 
 use std::borrow::Cow;
 
-/// What stands where a path cannot be one.
+/// Stands in place of an invalid path.
 const NO_PATH: &str = "[Error]";
 
-/// A text with `{data.name}` as `{{inline-var "data.name"}}`, as Courier's renderer rewrites it. What stands in tags stays
-/// as it is.
+/// A text with `{data.name}` as `{{inline-var "data.name"}}`, as Courier's renderer rewrites it. The content of tags
+/// stays as it is.
 pub fn as_tags(text: &str) -> Cow<'_, str> {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, from_brace)) = rest.find('{').map(|at| rest.split_at(at)) {
@@ -28,7 +28,7 @@ pub fn as_tags(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The bytes of the tag that a text begins with; one that does not end is all of the text.
+/// The length of the tag at the start of a text. A tag without an end takes all of the text.
 fn tag_bytes(text: &str) -> Option<usize> {
     let inside = text.strip_prefix("{{")?;
     let comment = inside.trim_start_matches('~');
@@ -51,7 +51,7 @@ fn tag_bytes(text: &str) -> Option<usize> {
     Some(text.len())
 }
 
-/// What stands in the single braces that a text begins with.
+/// The content of the single braces at the start of a text.
 fn variable(text: &str) -> Option<&str> {
     let inside = text.strip_prefix('{')?;
     let end = inside.find(['{', '}'])?;
@@ -60,7 +60,7 @@ fn variable(text: &str) -> Option<&str> {
 }
 
 fn tag(path: &str) -> String {
-    // No path has these, and no text of a tag can hold both quotes.
+    // No path has these, and a text in a tag cannot hold both kinds of quotes.
     match path.contains('\\') || path.contains('"') {
         true => NO_PATH.to_owned(),
         false => format!("{{{{inline-var \"{path}\"}}}}"),

@@ -9,8 +9,8 @@ use super::braces;
 use super::looks::Looks;
 use crate::model::names;
 
-/// `{title, body}`, `{version, elements}`, or both: then the title is that of every channel whose elements have none, and
-/// the body is what stands before the elements.
+/// `{title, body}`, `{version, elements}`, or both: then the title is for every channel whose elements have none, and
+/// the body stands before the elements.
 #[derive(Debug)]
 pub struct Content {
     /// As a `meta`. Courier's SDKs require title and body of the short form, its documentation only the body.
@@ -19,14 +19,14 @@ pub struct Content {
     pub body: Option<Box<Element>>,
     /// `None` in the short form.
     pub elements: Option<Vec<Element>>,
-    /// What it says that has no effect, by its path.
+    /// The parts that have no effect, by their paths.
     pub unused: Vec<String>,
 }
 
 /// An element of Elemental content.
 #[derive(Debug)]
 pub struct Element {
-    /// Where it stands below the content, such as `elements[0].elements[2]`; empty for a title or body of the content's.
+    /// Its path below the content, such as `elements[0].elements[2]`; empty for the content's own title or body.
     pub path: Arc<str>,
     /// The channels and providers that it is for; `None` is for all.
     pub channels: Option<Vec<String>>,
@@ -36,7 +36,7 @@ pub struct Element {
     pub repeat: Option<String>,
     /// `ref`
     pub name: Option<String>,
-    /// What others may read of it as `refs.<name>.<property>`; empty without a name.
+    /// The properties that others may read as `refs.<name>.<property>`; empty without a name.
     pub properties: Map<String, Value>,
     pub looks: Looks,
     pub kind: ElementKind,
@@ -106,7 +106,7 @@ pub enum ElementKind {
         title: Option<LocalizedText>,
     },
     Channel {
-        /// `None` is every channel that no other channel element is for.
+        /// `None`: for every channel without a channel element of its own.
         channel: Option<String>,
         raw: LocalizedRaw,
         elements: LocalizedElements,
@@ -160,11 +160,11 @@ pub enum ElementKind {
     Hidden,
 }
 
-/// Whether Markdown is read in a text.
+/// Whether a text is read as Markdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MarkdownUse {
     Always,
-    /// Where the author's words have marks of it.
+    /// Where the author's words have Markdown marks.
     WhereMarked,
     Never,
 }
@@ -196,7 +196,7 @@ pub struct TextStyle {
     pub underline: bool,
 }
 
-/// Elements, and those that stand in their place in other languages.
+/// Elements, and those that replace them in other languages.
 #[derive(Debug, Default)]
 pub struct LocalizedElements {
     pub(super) elements: Vec<Element>,
@@ -217,7 +217,7 @@ impl LocalizedElements {
     }
 }
 
-/// What a channel element says as a whole, instead of elements.
+/// The content of a channel element that has no elements.
 #[derive(Debug, Default)]
 pub struct LocalizedRaw {
     pub(super) raw: Option<RawContent>,
@@ -236,7 +236,7 @@ impl LocalizedRaw {
     }
 }
 
-/// A channel's texts as they are, and what its provider is given as it is.
+/// A channel's raw texts, and raw parts of its provider's request.
 #[derive(Debug, Default)]
 pub struct RawContent {
     pub subject: Option<LocalizedText>,
@@ -244,7 +244,8 @@ pub struct RawContent {
     pub html: Option<LocalizedText>,
     /// Whether the HTML is MJML.
     pub is_mjml: bool,
-    /// What is known by [`RAW_MEMBERS`], each with its field and its JSON, in which every text is a template.
+    /// Raw members with one of the names [`RAW_MEMBERS`], each with its field and its JSON, in which every text is a
+    /// template.
     pub members: Vec<RawMember>,
 }
 
@@ -255,30 +256,30 @@ pub struct RawMember {
     pub json: String,
 }
 
-/// Of a `raw`: Slack's blocks, the card of Teams, and what is laid over the request of any other provider.
+/// Members of a `raw`: Slack's blocks, the card of Teams, and what is laid over the request of any other provider.
 pub const RAW_MEMBERS: [&str; 6] = ["slackBlocks", "blocks", "card", "adaptiveCard", "attachments", "payload"];
 
-/// A text and what it is in other languages.
+/// A text and its translations.
 #[derive(Debug)]
 pub struct LocalizedText {
-    /// The field that it stands in.
+    /// The field of the text.
     pub(super) field: Cow<'static, str>,
     pub(super) text: String,
     pub(super) locales: Vec<LocalText>,
 }
 
-/// What a text is in another language.
+/// A text in another language.
 #[derive(Debug)]
 pub(super) struct LocalText {
     /// As [`locale`] spells it.
     pub(super) locale: String,
-    /// The field that it stands in, such as `locales.fr-FR.content`.
+    /// The field of the text, such as `locales.fr-FR.content`.
     pub(super) field: String,
     pub(super) text: String,
 }
 
 impl LocalizedText {
-    /// With what stands in single braces as variables, in every language.
+    /// With names in single braces as variables, in every language.
     pub(super) fn with_single_braces(mut self) -> Self {
         for text in [&mut self.text].into_iter().chain(self.locales.iter_mut().map(|it| &mut it.text)) {
             if let Cow::Owned(tags) = braces::as_tags(text) {
@@ -294,7 +295,7 @@ impl LocalizedText {
         self.find(locale).map_or(&self.text, |it| &it.text)
     }
 
-    /// The field that the text for a locale stands in.
+    /// The field of the text for a locale.
     pub fn field(&self, locale: Option<&str>) -> Cow<'static, str> {
         self.find(locale).map_or(self.field.clone(), |it| Cow::Owned(it.field.clone()))
     }
@@ -330,7 +331,7 @@ pub fn find_locale<'l>(wanted: &str, locales: impl Iterator<Item = &'l str> + Cl
 }
 
 impl Element {
-    /// The elements that stand in this one.
+    /// The elements inside this one.
     fn inner(&self) -> Option<&LocalizedElements> {
         match &self.kind {
             ElementKind::Text { children, .. } => Some(children),
@@ -345,17 +346,17 @@ impl Element {
         }
     }
 
-    /// The elements that stand in this one in a language.
+    /// The elements inside this one in a language.
     pub fn children(&self, locale: Option<&str>) -> &[Element] {
         self.inner().map_or(&[], |elements| elements.of(locale))
     }
 
-    /// The elements that stand in this one in any language.
+    /// The elements inside this one in any language.
     pub fn all_children(&self) -> impl Iterator<Item = &Element> {
         self.inner().into_iter().flat_map(LocalizedElements::all)
     }
 
-    /// The languages that it speaks of itself, as [`locale`] spells them.
+    /// The languages that it has translations for, as [`locale`] spells them.
     pub fn locales(&self) -> impl Iterator<Item = &str> {
         let of_raw = match &self.kind {
             ElementKind::Channel { raw, .. } => raw.locales.as_slice(),
@@ -385,7 +386,8 @@ impl Element {
         words.into_iter().flatten()
     }
 
-    /// The channels and providers that a channel element is for; none if it is for all that no other is for.
+    /// The channels and providers that a channel element is for. None: it is for all that have no channel element of
+    /// their own.
     pub fn channel_names(&self) -> &[String] {
         match &self.kind {
             ElementKind::Channel { channel: Some(channel), .. } => std::slice::from_ref(channel),
@@ -395,8 +397,9 @@ impl Element {
     }
 }
 
-/// Whether opening this address would run it. Browsers skip blanks and control characters in a scheme. This is refused
-/// wherever a link is written; HTML that bulkd writes itself has only the few schemes of `render::email::sanitize::link`.
+/// Whether opening this address would run it as script. Browsers skip blanks and control characters in a scheme. This
+/// is refused wherever a link is written; HTML that bulkd writes itself has only the few schemes of
+/// `render::email::sanitize::link`.
 pub fn is_script(address: &str) -> bool {
     let scheme = address.chars().filter(|c| !c.is_whitespace() && !c.is_control()).take(24);
     let scheme = scheme.collect::<String>().to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! What elements look like in an e-mail: their properties of style, and which values these can have.
+//! The style of elements in an e-mail: properties, and the values that they can have.
 
 /// A property of style.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Look {
     VerticalAlign,
 }
 
-/// A value with the field that it stands in.
+/// A value with its field.
 #[derive(Debug)]
 pub struct LookValue {
     pub text: String,
@@ -48,7 +48,7 @@ impl Looks {
 }
 
 impl Look {
-    /// The fields that have it, those that are written today first.
+    /// The fields that set it, the current names first.
     pub(super) fn fields(self) -> &'static [&'static str] {
         match self {
             Look::BorderColor => &["border_color", "borderColor", "border.color"],
@@ -85,7 +85,7 @@ impl Look {
         }
     }
 
-    /// The value as it can stand in a style, if it is one. What a variable brings is only known when it is rendered.
+    /// The value as it can stand in a style, if it is valid. The value of a variable is only known when it is rendered.
     pub fn value(self, text: &str) -> Option<String> {
         let text = text.trim();
         if text.contains("{{") {
@@ -125,7 +125,7 @@ fn is_number(text: &str) -> bool {
     }
 }
 
-/// A length as CSS has it; a number alone is one of pixels.
+/// A length in CSS. A bare number is in pixels.
 fn length(text: &str) -> Option<String> {
     let text = text.trim().to_ascii_lowercase();
     let unit = ["px", "rem", "em", "pt", "%", "vw", "ch"].into_iter().find(|unit| text.ends_with(unit)).unwrap_or("");

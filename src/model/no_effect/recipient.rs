@@ -1,4 +1,4 @@
-//! What a recipient is called and nothing comes of: names that are nearly those of the members that are meant.
+//! Members of a recipient that have no effect because their names are nearly those of other members.
 
 use crate::error::shown;
 use crate::json::Object;
@@ -23,13 +23,13 @@ const USER: [&str; 11] = [
 /// Where a recipient's members stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// In `to`, where what is no member of its own is a part of the profile.
+    /// In `to`, where unknown members are a part of the profile.
     To,
     /// In a profile.
     Profile,
 }
 
-/// What people write in place of a member of `to`, and the members of which none is there then.
+/// What people write instead of a member of `to`. If the meant member is there, too, the name is no typo.
 const MEANT_IN_TO: &[(&[&str], &str)] = &[
     (&["userId", "userID", "user", "id", "recipient", "recipientId", "recipient_id"], "user_id"),
     (&["listId", "list"], "list_id"),
@@ -39,7 +39,7 @@ const MEANT_IN_TO: &[(&[&str], &str)] = &[
 const MEANT_IN_PROFILE: &[(&[&str], &str)] =
     &[(&["emailAddress", "email_address", "mail"], "email"), (&["phone", "phoneNumber", "mobile"], "phone_number")];
 
-/// Members that a text may show, and that are probably meant for something else; `at` is where they stand.
+/// Members that a text may show, but that are probably typos; `at` is where they stand.
 pub fn slips(members: &[(String, String)], place: Place, at: &str) -> Vec<String> {
     let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
     let meant = |name: &str| {
@@ -59,7 +59,7 @@ pub fn slips(members: &[(String, String)], place: Place, at: &str) -> Vec<String
         } else if let Some(provider) = Provider::named(name).filter(|it| !is_key() && !is_addressed(*it)) {
             let row = provider.row();
             let by = match row.borrows {
-                // Anything may be called so.
+                // Anything may have this name.
                 Some(Borrowed::Nothing) if place == Place::Profile || provider == Provider::Custom => continue,
                 Some(Borrowed::Nothing) if row.profile_keys.is_empty() => {
                     "needs no address; name it in 'routing'".to_owned()
@@ -76,7 +76,7 @@ pub fn slips(members: &[(String, String)], place: Place, at: &str) -> Vec<String
     told
 }
 
-/// Of a job's user, members of `to` that name more than one recipient, or nobody at all.
+/// For a job's user: members of `to` that name more than one recipient, or none.
 fn of_nobody(members: &[(String, String)], has_other: bool) -> Vec<String> {
     const MANY: [&str; 3] = ["list_id", "list_pattern", "audience_id"];
     let is_key = |name: &str| PROFILE_KEYS.iter().any(|(key, _)| *key == name) || Provider::named(name).is_some();
@@ -90,7 +90,7 @@ fn of_nobody(members: &[(String, String)], has_other: bool) -> Vec<String> {
     members.iter().filter_map(tell).collect()
 }
 
-/// What is told of an address that is none. A provider that needs none takes what it is given.
+/// The note about an address that is not valid. A provider that needs none accepts anything.
 fn without_address(provider: Provider, value: &str, at: &str) -> Option<String> {
     let refused = match provider.row().borrows {
         None => send_to::address(provider, value, at).err()?.public_message(),
@@ -100,7 +100,7 @@ fn without_address(provider: Provider, value: &str, at: &str) -> Option<String> 
     Some(format!("{at} has no effect: {why}"))
 }
 
-/// Members of `to` that are no keys of providers.
+/// Members of `to` that are not keys of providers.
 const IN_TO: [&str; 11] = [
     "user_id",
     "list_id",
@@ -116,7 +116,7 @@ const IN_TO: [&str; 11] = [
 ];
 const IN_ALL: [&str; 2] = ["email", "phone_number"];
 
-/// The address that a name is a slip of. Of the first character there is none, which keeps this quick.
+/// The address that a name is a typo of. The first character must be right, which keeps this quick.
 fn nearest(name: &str, place: Place) -> Option<&'static str> {
     let own = if place == Place::To { IN_TO.as_slice() } else { &[] };
     let known = || own.iter().chain(&IN_ALL).copied().chain(PROFILE_KEYS.iter().map(|(key, _)| *key));
@@ -133,7 +133,7 @@ fn nearest(name: &str, place: Place) -> Option<&'static str> {
     known().filter(|key| !IN_TO.contains(key) || *key == "user_id").find(|key| is_near(key) || is_cased(key))
 }
 
-/// What people write in a bulk user, and what they mean by it.
+/// What people write in a bulk user, and what they mean.
 const MEANT: &[(&[&str], &str)] = &[
     (&["recipientId", "recipient_id", "userId", "userID", "user", "id"], "recipient"),
     (&["emailAddress", "email_address", "mail"], "profile.email"),
@@ -141,7 +141,7 @@ const MEANT: &[(&[&str], &str)] = &[
     (&["locale", "tenant_id", "context"], "to"),
 ];
 
-/// What nothing comes of in a bulk user, in words for the log: the names, and what is told of each; `at` is the user's path.
+/// The members without effect in a bulk user, in words for the log: names and notes; `at` is the user's path.
 pub fn of_user(user: &str, at: impl Fn() -> String) -> Vec<(String, String)> {
     let (mut unknown, mut has_name) = (Vec::new(), false);
     let (mut told, mut in_to, mut has_other) = (Vec::new(), Vec::new(), false);

@@ -1,4 +1,4 @@
-//! What a seed can define.
+//! The entries that a seed can define.
 
 use serde_json::value::RawValue;
 
@@ -7,7 +7,7 @@ use crate::json::{self, Object};
 use crate::model::preference::TopicPreference;
 use crate::model::template::{Check, TemplatePayload};
 
-/// What a seed defines under one id.
+/// An entry under one id.
 #[derive(Debug)]
 pub struct SeedEntry<T> {
     /// The file and the path in it, such as `fixtures/welcome.json: templates.welcome`.
@@ -37,7 +37,7 @@ pub struct SeedList {
     pub name: String,
     /// JSON, as they were written.
     pub preferences: Option<String>,
-    /// Users' ids with the preferences of their subscriptions. `None` leaves the list's as they are.
+    /// Users' ids with the preferences of their subscriptions. `None` leaves the list's subscribers as they are.
     pub subscribers: Option<Vec<(String, Option<String>)>>,
 }
 
@@ -61,7 +61,7 @@ pub struct SeedMessage {
     /// The `message`, as it was written.
     pub definition: String,
     pub recipient: String,
-    /// As a job's user.
+    /// In the form of a job's user.
     pub user: String,
 }
 

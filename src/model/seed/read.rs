@@ -1,4 +1,4 @@
-//! The entries of a seed one by one, each read from its own text. `at` is where it stands.
+//! Reads the entries of a seed one by one, each from its own text. `at` is its path.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

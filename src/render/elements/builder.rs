@@ -1,4 +1,4 @@
-//! What all forms have in common: which elements are written at all, how often, and what stands between them.
+//! What all forms have in common: which elements are written at all, how often, and what separates them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -30,12 +30,12 @@ pub struct Builder<'b> {
     /// The content's path in the request.
     path: &'b Arc<str>,
     target: RenderTarget,
-    /// Which channel elements are for it.
+    /// The channel elements that are for it.
     precedence: Precedence,
     locale: Option<&'b str>,
     /// All names that elements have.
     refs: &'b HashMap<&'b str, &'b Element>,
-    /// The marks of the names that came already.
+    /// The marks of names that occurred before.
     earlier: HashMap<String, u32>,
     context: OutputContext,
     lists: Vec<SeparatedList>,
@@ -46,10 +46,10 @@ pub struct Builder<'b> {
     box_end: BoxEnd,
 }
 
-/// A list of things with something between them.
+/// A list of things with separators.
 struct SeparatedList {
     counter: u32,
-    /// How many there are so far; `None` if that is not known before the text is rendered.
+    /// How many there are so far; `None` if that is only known when the text is rendered.
     count: Option<u32>,
     between: Cow<'static, str>,
 }
@@ -101,7 +101,7 @@ impl<'b> Builder<'b> {
         self.subject
     }
 
-    /// Drops what was the subject before.
+    /// Drops an earlier subject.
     pub fn begin_subject(&mut self) {
         self.subject = true;
         self.writer.compiler.reset();
@@ -111,7 +111,7 @@ impl<'b> Builder<'b> {
         &self.columns
     }
 
-    /// Begins columns, and gives those around them for [`Builder::leave_columns`].
+    /// Begins columns, and returns the outer ones for [`Builder::leave_columns`].
     pub fn enter_columns(&mut self, share: f64, alignment: String) -> ColumnsLook {
         std::mem::replace(&mut self.columns, ColumnsLook { share, alignment, end: self.box_end })
     }
@@ -125,7 +125,7 @@ impl<'b> Builder<'b> {
         format!("margin:{}", self.below("16px"))
     }
 
-    /// The same of something with so much below it.
+    /// The same with so much below it.
     pub fn below(&self, pixels: &str) -> String {
         self.box_end.below(pixels)
     }
@@ -134,7 +134,7 @@ impl<'b> Builder<'b> {
         self.box_end
     }
 
-    /// Writes something that ends a box, or that does not.
+    /// Calls `write` for something that ends a box, or does not.
     pub fn in_box(&mut self, end: BoxEnd, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let outer = std::mem::replace(&mut self.box_end, end);
         let written = write(self);
@@ -160,7 +160,7 @@ impl<'b> Builder<'b> {
         by_channel && element.channels.as_ref().is_none_or(|names| names.iter().any(named))
     }
 
-    /// Writes those of the elements that are meant for this channel, as often as they say.
+    /// Writes the elements that are meant for this channel, each as often as it says.
     pub fn elements<'e>(&mut self, elements: impl IntoIterator<Item = &'e Element>, write: WriteElement) -> Result<()> {
         let elements: Vec<&Element> = elements.into_iter().collect();
         let shows = |element: &Element| {
@@ -182,7 +182,7 @@ impl<'b> Builder<'b> {
                 outer => outer,
             };
             if meant {
-                // A title alone says nothing on a channel.
+                // A title alone is not enough content for a channel.
                 let is_lead_title = element.path.is_empty() && matches!(element.kind, ElementKind::Meta { .. });
                 self.found |= !matches!(element.kind, ElementKind::Hidden) && !is_lead_title;
                 self.element(element, write)?;
@@ -198,7 +198,7 @@ impl<'b> Builder<'b> {
         Ok(())
     }
 
-    /// Whether an element writes one block, or some that end with one, whatever the data are.
+    /// Whether an element certainly writes a block, or several that end with one, whatever the data are.
     fn shows_surely(&self, element: &Element) -> bool {
         let is_alone = element.condition.is_none() && element.repeat.is_none();
         is_alone
@@ -214,7 +214,7 @@ impl<'b> Builder<'b> {
             }
     }
 
-    /// Whether an element has nothing of what it is there to show.
+    /// Whether an element lacks what it is there to show.
     fn is_nothing(&self, element: &Element) -> bool {
         let empty = |words: &LocalizedText| words.of(self.locale).is_empty();
         match &element.kind {
@@ -268,7 +268,7 @@ impl<'b> Builder<'b> {
         Ok(())
     }
 
-    /// Writes something of an element if its condition holds.
+    /// Writes a part of an element if its condition holds.
     pub fn if_holds(&mut self, element: &Element, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let Some(condition) = &element.condition else { return write(self) };
         self.forget_count();
@@ -331,7 +331,7 @@ impl<'b> Builder<'b> {
         self.writer.compiler.literal(markup);
     }
 
-    /// Writes a text of the element where texts are in this form.
+    /// Writes a text of the element in this form's context.
     pub fn words(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
         self.words_in(words, element, self.context)
     }
@@ -352,14 +352,14 @@ impl<'b> Builder<'b> {
             .map_err(|problem| self.refused(element, &words.field(self.locale), problem.to_string()))
     }
 
-    /// Writes a text that stands in this field of the element.
+    /// Writes the text in this field of the element.
     pub fn source(&mut self, source: &str, context: OutputContext, element: &Element, field: &str) -> Result<()> {
         self.texts_at(element, Cow::Owned(field.to_owned()));
         let written = self.writer.text(source, context);
         written.map_err(|problem| self.refused(element, field, problem.to_string()))
     }
 
-    /// The same of an address, blank if data make it one that would run.
+    /// The same for an address. It becomes empty if data turn it into a script.
     pub fn source_address(
         &mut self,
         source: &str,
@@ -372,7 +372,7 @@ impl<'b> Builder<'b> {
         written.map_err(|problem| self.refused(element, field, problem.to_string()))
     }
 
-    /// Writes the value of a property of style. If data make it, it is nothing unless it is a value of that property.
+    /// Writes a style value. A value made from data becomes empty unless it is valid.
     pub fn look(&mut self, value: &LookValue, look: Look, element: &Element) -> Result<()> {
         if !value.text.contains("{{") {
             return self.source(&value.text, OutputContext::Css, element, &value.field);
@@ -397,12 +397,12 @@ impl<'b> Builder<'b> {
         self.write(words, element, |writer, source| writer.address(source, context))
     }
 
-    /// Whether a text has something to say in this language.
+    /// Whether a text is not empty in this language.
     pub fn has(&self, words: &LocalizedText) -> bool {
         !words.of(self.locale).is_empty()
     }
 
-    /// The elements that stand in one.
+    /// The elements inside this one.
     pub fn children<'e>(&self, element: &'e Element) -> &'e [Element] {
         element.children(self.locale)
     }
@@ -419,7 +419,7 @@ impl<'b> Builder<'b> {
         }
     }
 
-    /// Whether all that is written stands in a channel element of Slack's own.
+    /// Whether all that is written is in a channel element of Slack's own.
     fn is_for_slack(&self) -> bool {
         self.precedence == Precedence::Provider && self.target.provider == Some(Provider::Slack)
     }
@@ -437,7 +437,7 @@ impl<'b> Builder<'b> {
         self.context == OutputContext::Chat
     }
 
-    /// Whether readers of the elements are given Markdown as it is.
+    /// Whether readers of the elements get Markdown as it is.
     pub fn keeps_markdown(&self) -> bool {
         keeps_markdown(self.target.channel)
     }
@@ -454,7 +454,7 @@ impl<'b> Builder<'b> {
     /// Writes MJML as HTML: a whole document, or a part of one.
     pub fn mjml(&mut self, words: &LocalizedText, element: &Element, is_part: bool) -> Result<()> {
         let source = words.of(self.locale);
-        // What is wrong with it is told by its places there.
+        // Errors in it name places in the MJML.
         let field = words.field(self.locale);
         ParsedText::parse(source)
             .map_err(|problem| self.refused(element, &field, CompileError::from(problem).to_string()))?;
@@ -472,12 +472,12 @@ impl<'b> Builder<'b> {
         })
     }
 
-    /// Writes HTML of the author's, in which data open nothing that runs.
+    /// Writes HTML that the author wrote, in which data cannot run scripts.
     pub fn html(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
         self.write(words, element, |writer, source| writer.html(source))
     }
 
-    /// Writes something of a chat's Markdown with marks around it.
+    /// Writes a part of a chat's Markdown with marks around it.
     pub fn emphasized(&mut self, style: &TextStyle, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let Some(rewrite) = markdown::emphasis(style) else { return write(self) };
         self.writer.compiler.begin();
@@ -493,7 +493,7 @@ impl<'b> Builder<'b> {
         self.write(words, element, |writer, source| writer.markdown(source, form))
     }
 
-    /// Writes the words of a button, in which only emphasis is Markdown.
+    /// Writes the words of a button: Markdown applies only to emphasis.
     pub fn label(&mut self, words: &LocalizedText, element: &Element) -> Result<()> {
         self.label_in(words, element, self.context)
     }
@@ -517,7 +517,7 @@ impl<'b> Builder<'b> {
         self.writer.compiler.variable_or(&["brand", "colors", "primary"], escape::css, default);
     }
 
-    /// Lets something stand between the things that `write` writes, each begun by [`Builder::next`].
+    /// Separates the things that `write` writes, each begun by [`Builder::next`].
     pub fn separated(
         &mut self,
         between: impl Into<Cow<'static, str>>,
@@ -554,7 +554,7 @@ impl<'b> Builder<'b> {
         }
     }
 
-    /// From here on it is not known how many things there are.
+    /// From here on it is unknown how many things there are.
     fn forget_count(&mut self) {
         if let Some(list) = self.lists.last_mut()
             && let Some(count) = list.count.take()
@@ -568,18 +568,18 @@ impl<'b> Builder<'b> {
         if matches!(self.context, OutputContext::Json | OutputContext::Chat) { "\\n" } else { "\n" }
     }
 
-    /// How deep lists stand in each other here, the outermost not counted.
+    /// How deep lists are nested here, without the outermost.
     pub fn depth(&self) -> usize {
         self.lists.len().saturating_sub(1) / 2
     }
 }
 
-/// Whether the data in a text or marks in its words could be taken for markup in a chat.
+/// Whether the data in a text, or marks in its words, could be taken for markup in a chat.
 pub fn has_marks(words: &str) -> bool {
     words.contains(['{', '\\', '<', '>', '&', '*', '_', '~', '`', '[', '|', '#']) || chat::calls_everyone(words)
 }
 
-/// Whether readers of elements on a channel are given Markdown as it is.
+/// Whether readers of elements on a channel get Markdown as it is.
 pub fn keeps_markdown(channel: Channel) -> bool {
     matches!(channel, Channel::DirectMessage | Channel::Webhook)
 }

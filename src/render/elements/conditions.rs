@@ -1,4 +1,4 @@
-//! What stands in conditions of elements: the tests of Courier's designer, and names.
+//! Values in conditions of elements: the tests of Courier's designer, and names.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ pub fn test_of(operator: ConditionOperator) -> ConditionTest {
     }
 }
 
-/// Pushes what a name in a condition stands for.
+/// Pushes the value of a name in a condition.
 pub fn resolve(
     compiler: &mut Compiler<'_>,
     path: &[String],
@@ -54,7 +54,7 @@ fn constant(value: Option<&serde_json::Value>) -> Constant {
         Some(serde_json::Value::Number(number)) => Constant::Number(number.as_f64().unwrap_or(f64::NAN)),
         Some(serde_json::Value::Bool(flag)) => Constant::Bool(*flag),
         Some(serde_json::Value::Null) => Constant::Null,
-        // A list or object of the author's is something.
+        // A list or object that the author wrote counts as true.
         Some(_) => Constant::Bool(true),
         None => Constant::Undefined,
     }

@@ -1,11 +1,11 @@
-//! What stands below blocks: a margin, and nothing at the end of a box, whose own edge stands there.
+//! The space below blocks: a margin, but none at the end of a box, which has an edge of its own.
 
 /// Whether what is written ends a box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BoxEnd {
     Inside,
     Ends,
-    /// Only the data tell: each block that may be the last one notes what would stand below it, for [`settle`].
+    /// Only the data tell. Each block that may be the last one notes the space that would be below it, for [`settle`].
     Undecided,
 }
 
@@ -20,11 +20,11 @@ impl BoxEnd {
     }
 }
 
-/// Around what is not decided yet. Words of texts have no such characters in HTML.
+/// Surrounds an undecided space. In HTML, words of texts have no such characters.
 const OPEN: &str = " <";
 const CLOSE: &str = "px>";
 
-/// Decides about the blocks that were written from a place on: below the last one stands nothing.
+/// Decides about the blocks that were written from a place on: there is no space below the last one.
 pub fn settle(out: &mut String, start: usize) {
     let written = out.split_off(start);
     let found: Vec<(usize, usize)> = noted(&written).collect();
@@ -40,7 +40,7 @@ pub fn settle(out: &mut String, start: usize) {
     out.push_str(written.get(from..).unwrap_or_default());
 }
 
-/// Where such notes stand, each with its end: `<16px>`.
+/// The places of such notes, each with its end: `<16px>`.
 fn noted(written: &str) -> impl Iterator<Item = (usize, usize)> {
     written.match_indices(OPEN).filter_map(|(at, _)| {
         let inside = written.get(at + OPEN.len()..)?;
@@ -50,9 +50,9 @@ fn noted(written: &str) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// What columns that stand beside each other have in common.
+/// What neighbouring columns have in common.
 pub struct ColumnsLook {
-    /// Which part of the width they have among them.
+    /// The part of the width that they share.
     pub share: f64,
     pub alignment: String,
     /// Whether each of them ends a box.

@@ -1,4 +1,4 @@
-//! Elements, one file a form in which they are written.
+//! Elements, in one file for each form in which they are written.
 
 mod builder;
 mod conditions;

@@ -144,7 +144,7 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     Ok(())
 }
 
-/// Whether there are parts in a chat's text that have marks or lead somewhere.
+/// Whether a chat's text has parts with marks or links.
 fn has_marked_parts(builder: &Builder<'_>, element: &Element) -> bool {
     let is_marked = |style: &TextStyle| style.bold || style.italic || style.strikethrough;
     builder.is_chat()
@@ -204,7 +204,7 @@ fn marked_item(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     item_in(builder, element, true)
 }
 
-/// A text for each item, and the lists in it after it.
+/// A text for each item, followed by the lists in it.
 fn item_in(builder: &mut Builder<'_>, element: &Element, is_marked: bool) -> Result<()> {
     let children = builder.children(element);
     let ElementKind::ListItem { words, .. } = &element.kind else {
@@ -239,7 +239,7 @@ fn item_in(builder: &mut Builder<'_>, element: &Element, is_marked: bool) -> Res
     builder.elements(children.iter().filter(is_list), write)
 }
 
-/// In a chat: how its text is to be read, unless it is the same in all ways.
+/// For a chat: how its text is to be read, unless that makes no difference.
 fn format(builder: &mut Builder<'_>, element: &Element, is_plain: bool) {
     fn has_marks(builder: &Builder<'_>, element: &Element) -> bool {
         element.words().any(|words| builder.has_marks(words))
@@ -270,7 +270,7 @@ fn action(
     Ok(())
 }
 
-/// What a channel's provider is given as it is: every text in it is a template.
+/// The raw value for a channel's provider: every text in it is a template.
 pub fn raw(builder: &mut Builder<'_>, element: &Element, raw: &RawContent) -> Result<()> {
     if let Some(words) = raw.text.as_ref().filter(|_| builder.is_chat()) {
         begin(builder, NodeType::Text);
@@ -299,7 +299,7 @@ pub fn raw_members(builder: &mut Builder<'_>, element: &Element, raw: &RawConten
     Ok(())
 }
 
-/// In whose markup the texts of a raw value stand, besides Slack's, which says so itself.
+/// The markup of the texts in a raw value, except Slack's, which name theirs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RawMarkup {
     None,
@@ -317,7 +317,7 @@ impl RawMarkup {
         }
     }
 
-    /// What a text is put into that stands under a name, in an object of a type that stands under `within`.
+    /// The context of a text under a name, in an object of a type under `within`.
     fn context(self, within: &str, kind: &str, name: &str) -> OutputContext {
         match (self, within, name) {
             _ if kind == "mrkdwn" && name == "text" => OutputContext::SlackBlock,
@@ -331,7 +331,7 @@ impl RawMarkup {
     }
 }
 
-/// A raw value while it is written.
+/// A raw value being written.
 struct RawWriter<'w, 'b> {
     builder: &'w mut Builder<'b>,
     element: &'w Element,
@@ -339,7 +339,7 @@ struct RawWriter<'w, 'b> {
 }
 
 impl RawWriter<'_, '_> {
-    /// Writes what stands in a field, in an object or list that stands under `within`.
+    /// Writes the value of a field, in an object or list under `within`.
     fn value(&mut self, json: &str, field: &str, within: &str, context: OutputContext) -> Result<()> {
         if json.starts_with('{') {
             let kind = Members::of(json).find(|(name, _)| name.plain() == Some("type"));
@@ -374,7 +374,7 @@ impl RawWriter<'_, '_> {
     }
 }
 
-/// Whether what stands under a name leads somewhere, or is loaded from there.
+/// Whether a name is that of an address, which is opened or loaded.
 fn is_address(name: &str) -> bool {
     matches!(name, "href" | "src" | "uri") || name == "url" || name.ends_with("_url") || name.ends_with("Url")
 }
@@ -384,12 +384,12 @@ fn begin(builder: &mut Builder<'_>, node: NodeType) {
     builder.markup(&format!("{{\"{TYPE}\":\"{}\"", node.name()));
 }
 
-/// A member that is one of some names.
+/// A member with one of these names as its value.
 fn named(builder: &mut Builder<'_>, member: &str, name: &str) {
     builder.markup(&format!(",\"{member}\":\"{name}\""));
 }
 
-/// A member whose text follows, and then a quote.
+/// Begins a member. Its text follows, and then a quote.
 fn begin_string(builder: &mut Builder<'_>, member: &str) {
     builder.markup(&format!(",\"{member}\":\""));
 }

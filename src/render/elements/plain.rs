@@ -1,4 +1,4 @@
-//! Elements as plain text: one paragraph an element. Those that carry no words leave none.
+//! Elements as plain text: one paragraph for each element. Those without words leave none.
 
 use super::{Builder, WriteElement};
 use crate::error::Result;
@@ -32,9 +32,9 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             builder.markup(": ");
             builder.address(href, element)
         }
-        // A push message carries its picture itself.
+        // A push message has its image apart.
         ElementKind::Image { href: None, alt: None, .. } if builder.target().channel == Channel::Push => Ok(()),
-        // One that is for the eye alone says nothing.
+        // An image that is only decoration says nothing.
         ElementKind::Image { href, alt: Some(alt), .. }
             if !builder.has(alt) && !href.as_ref().is_some_and(|href| builder.has(href)) =>
         {
@@ -91,7 +91,7 @@ fn label(builder: &mut Builder<'_>, element: &Element, words: &LocalizedText) ->
     }
 }
 
-/// What stands for an image, and where it leads.
+/// The text in place of an image, and its link.
 fn image(
     builder: &mut Builder<'_>,
     element: &Element,
@@ -114,7 +114,7 @@ pub fn is_part(element: &Element) -> bool {
     matches!(element.kind, ElementKind::Span { .. } | ElementKind::Link { .. })
 }
 
-/// What stands in an item: its parts on one line, everything else below.
+/// The contents of an item: its parts on one line, everything else below.
 pub fn parts(builder: &mut Builder<'_>, element: &Element, write: WriteElement) -> Result<()> {
     let children = builder.children(element);
     if children.iter().any(is_part) {
@@ -124,7 +124,7 @@ pub fn parts(builder: &mut Builder<'_>, element: &Element, write: WriteElement) 
     builder.elements(children.iter().filter(|it| !is_part(it)), write)
 }
 
-/// Parts of a line; two links beside each other would be one.
+/// Parts of a line. Two adjacent links would become one.
 pub fn line(builder: &mut Builder<'_>, parts: &[Element], write: WriteElement) -> Result<()> {
     let leads = |it: &Element| {
         matches!(it.kind, ElementKind::Link { .. } | ElementKind::Action { .. } | ElementKind::Image { .. })
@@ -178,7 +178,7 @@ fn unordered(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     item(builder, element, false)
 }
 
-/// An item stands on a line of its own, and what is in it on lines below.
+/// An item has a line of its own, and its contents are on lines below.
 fn item(builder: &mut Builder<'_>, element: &Element, numbered: bool) -> Result<()> {
     match &element.kind {
         ElementKind::ListItem { .. } => {

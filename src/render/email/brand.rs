@@ -1,4 +1,4 @@
-//! A brand's own texts around an e-mail, with the variables of its message in them.
+//! A brand's own texts around an e-mail, with the variables of its message filled in.
 
 use serde_json::Value;
 
@@ -33,8 +33,8 @@ fn texts(settings: &Value) -> impl Iterator<Item = (&'static str, OutputContext,
     TEXTS.into_iter().filter_map(text).filter(|(.., text)| text.contains("{{"))
 }
 
-/// A brand's snippets, which its texts and those of its messages include by their names. One that cannot be read, stored
-/// before snippets were checked, is left out.
+/// A brand's snippets, which its texts and those of its messages include by name. One that cannot be parsed, since it
+/// was stored before snippets were checked, is left out.
 pub fn partials(brand: Option<&Value>) -> Partials {
     let items = brand.and_then(|brand| brand["snippets"]["items"].as_array());
     let snippet = |item: &Value| {
@@ -60,8 +60,8 @@ fn compile(
     }
 }
 
-/// Refuses a brand with texts or snippets that cannot be rendered for any recipient. `at` is its path in the request, or
-/// nothing for the body itself.
+/// Refuses a brand with texts or snippets that cannot be rendered for any recipient. `at` is its path in the request,
+/// or empty for the body itself.
 pub fn check(brand: &BrandPayload, at: &str) -> Result<()> {
     let at = if at.is_empty() { String::new() } else { format!("{at}.") };
     let mut parsed = ParsedTexts::default();
@@ -83,7 +83,7 @@ pub fn check(brand: &BrandPayload, at: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether a brand, as it is stored, is another one for each message.
+/// Whether a stored brand differs for each message.
 pub fn has_variables(brand: &Value) -> bool {
     texts(&brand["settings"]).next().is_some()
 }
@@ -98,7 +98,7 @@ pub struct CompiledBrand {
 }
 
 impl CompiledBrand {
-    /// `None` if there is no brand. A text that was stored when it was not looked at stays as it is.
+    /// `None` if there is no brand. A text that was stored unchecked stays as it is.
     pub fn new(plan: ResolvedDefinition, now: Timestamp) -> Option<Self> {
         let brand = plan.brand.clone()?;
         let mut names = NameTable::default();

@@ -1,20 +1,21 @@
-//! Whether something can be shown on a dark page. Authors choose colours for a light one, and a client's dark mode changes
-//! none of those that stand at an element: what they chose is only shown on a dark card where it can be read there.
+//! Whether an e-mail can be shown on a dark page. Authors choose colours for a light page, and a client's dark mode
+//! does not change colours in an element's style. So what they chose is only shown on a dark card if it is readable
+//! there.
 
 use super::sanitize::has_prefix;
 use crate::render::palette::{BUTTON_CLASS, FAINT, LINK, SHADE, SUBTEXT};
 
 /// The card in a dark mode.
 const DARK_CARD: [u8; 3] = [0x1c, 0x21, 0x28];
-/// What large text needs, by WCAG 2.
+/// The contrast that large text needs, by WCAG 2.
 const CONTRAST: f64 = 3.0;
 
-/// How far before a colour its tag is looked for.
+/// How far before a colour its tag is searched for.
 const TAG_BYTES: usize = 400;
-/// Longest value that is looked at.
+/// The longest value that is checked.
 const VALUE_CHARACTERS: usize = 40;
 
-/// Whether HTML has no colours but bulkd's own, those of buttons, and those of text that is light enough.
+/// Whether HTML only has bulkd's own colours, those of buttons, and those of text that is light enough.
 pub fn suits_dark(html: &str) -> bool {
     html.match_indices([':', '=']).all(|(end, mark)| {
         let (before, behind) = (html.get(..end).unwrap_or_default(), html.get(end + mark.len()..).unwrap_or_default());
@@ -30,7 +31,7 @@ pub fn suits_dark(html: &str) -> bool {
     })
 }
 
-/// What a text that follows a property's or an attribute's name sets it to.
+/// The value that a text, which follows the name of a property or attribute, gives it.
 fn value(behind: &str) -> &str {
     let end = behind.char_indices().nth(VALUE_CHARACTERS).map_or(behind.len(), |(at, _)| at);
     let value = behind[..end].trim_start_matches([' ', '"', '\'']);
@@ -50,7 +51,7 @@ fn is_of_a_button(before: &str) -> bool {
     tag.windows(class.len()).any(|window| window == class)
 }
 
-/// Whether a colour can be read on the dark card; of those without a number that is not known.
+/// Whether a colour is readable on the dark card. That is unknown for colours without numbers.
 fn is_light(colour: &str) -> bool {
     let Some(digits) = colour.strip_prefix('#').filter(|it| it.bytes().all(|b| b.is_ascii_hexdigit())) else {
         return has_prefix(colour, "white");
@@ -101,7 +102,7 @@ mod tests {
         ] {
             assert!(!suits_dark(html), "{html}");
         }
-        // Some seconds' work if every tag was looked for from the beginning.
+        // Some seconds' work if every tag was searched for from the beginning.
         assert!(!suits_dark(&"background=red ".repeat(300_000)));
     }
 }

@@ -1,8 +1,8 @@
-//! The document around the words of an e-mail: the look of the brand, made for the clients that there are.
+//! The document around the words of an e-mail: the look of the brand, made to work in existing clients.
 //!
-//! Tables carry the layout and every style stands at its element, since many clients look at nothing else; the style
-//! sheet only adds what phones and dark modes understand. Outlook knows no `max-width`, so a table of a fixed width that
-//! no other client sees stands around the card.
+//! The layout consists of tables, and every style is inline, since many clients support nothing else. The style sheet
+//! only adds what phones and dark modes support. Outlook has no `max-width`, so the card is in a table of a fixed width
+//! that no other client sees.
 
 use std::sync::LazyLock;
 
@@ -28,7 +28,7 @@ const SOCIAL: &[(&str, &str)] = &[
     ("twitter", "Twitter"),
 ];
 
-/// A long word wraps, and does not widen the cell that it stands in.
+/// A long word wraps, and does not widen its cell.
 const WRAP: &str = "word-wrap:break-word;overflow-wrap:anywhere;word-break:break-word";
 
 const STYLES: &str = "\
@@ -46,12 +46,12 @@ img{border:0;line-height:100%;outline:none;text-decoration:none;-ms-interpolatio
 }
 ";
 
-/// For clients that do as Outlook on Windows does.
+/// For clients that behave like Outlook on Windows.
 const OUTLOOK: &str = "<!--[if mso]><xml><o:OfficeDocumentSettings><o:AllowPNG/>\
 <o:PixelsPerInch>96</o:PixelsPerInch></o:OfficeDocumentSettings></xml>\
 <style>td,th,p,li,a,h1,h2,h3{font-family:'Segoe UI',Arial,sans-serif!important}</style><![endif]-->";
 
-/// The colours of a dark mode. Those of elements are found by their values, so that what the author chose stays.
+/// The colours of a dark mode. Elements are found by their colours, so that what the author chose stays.
 static DARK_STYLES: LazyLock<String> = LazyLock::new(|| {
     format!(
         "@media (prefers-color-scheme:dark){{
@@ -68,7 +68,7 @@ static DARK_STYLES: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// What stands around the words of an e-mail.
+/// The surroundings of an e-mail's words.
 #[derive(Clone, Copy, Default)]
 pub struct Frame<'a> {
     pub subject: Option<&'a str>,
@@ -80,8 +80,8 @@ pub struct Frame<'a> {
     pub locale: Option<&'a str>,
 }
 
-/// The complete document of an e-mail. `content` is HTML and goes in as it is; without it `body`, which is plain text,
-/// becomes paragraphs. A content that is a complete document already is returned unchanged.
+/// The complete document of an e-mail. `content` is HTML and is inserted as it is. Without it `body`, which is plain
+/// text, becomes paragraphs. A content that is a complete document already is returned unchanged.
 pub fn html(content: Option<&str>, body: &str, frame: &Frame<'_>) -> String {
     if let Some(content) = content.filter(|content| is_document(content)) {
         return in_language(content, frame.locale);
@@ -98,7 +98,7 @@ pub fn html(content: Option<&str>, body: &str, frame: &Frame<'_>) -> String {
     let preheader = frame.preheader.map(hidden).unwrap_or_default();
     let language = Language::of(frame.locale);
     let (lang, dir, side) = (&language.tag, language.direction.name(), language.direction.side());
-    // What the author coloured for a light page stays on one.
+    // Content that the author coloured for a light page is shown on one.
     let is_dark_too = look.suits_dark() && suits_dark(&inner);
     let schemes = if is_dark_too { "light dark" } else { "light" };
     let dark = if is_dark_too { DARK_STYLES.as_str() } else { "" };
@@ -142,11 +142,10 @@ pub fn html(content: Option<&str>, body: &str, frame: &Frame<'_>) -> String {
     )
 }
 
-/// What the HTML of MJML says of its language if its author says nothing.
+/// The language in the HTML of MJML if its author sets none.
 const NO_LANGUAGE: &str = " lang=\"und\" dir=\"auto\"";
 
-/// A document of the author's own, which is left as it is. If it is made of MJML that names no language, it is in that of
-/// its reader.
+/// A document that the author wrote, which is left as it is. MJML without a language gets that of its reader.
 fn in_language(document: &str, locale: Option<&str>) -> String {
     let end = document.find("<head").unwrap_or(0);
     let Some(at) = document[..end].find(NO_LANGUAGE) else { return document.to_owned() };
@@ -155,7 +154,7 @@ fn in_language(document: &str, locale: Option<&str>) -> String {
     format!("{before} lang=\"{tag}\" dir=\"{}\"{after}", direction.name())
 }
 
-/// The plain text of an e-mail: its words and, where its HTML has a frame, the footer of that.
+/// The plain text of an e-mail: its words and, if its HTML has a frame, the frame's footer.
 pub fn text(content: Option<&str>, body: &str, brand: Option<&Value>) -> String {
     let footer = match content.is_some_and(is_document) {
         true => String::new(),
@@ -175,7 +174,7 @@ struct Page<'a> {
     card: Option<&'a str>,
 }
 
-/// Takes them from before the content.
+/// Takes them off the start of the content.
 fn page(content: Option<&str>) -> (Page<'_>, Option<&str>) {
     let noted = content.and_then(|content| content.strip_prefix(PAGE)?.split_once(PAGE_END));
     let Some((noted, rest)) = noted else { return (Page::default(), content) };
@@ -189,8 +188,8 @@ pub fn is_document(content: &str) -> bool {
     has_prefix(start, "<!doctype") || has_prefix(start, "<html")
 }
 
-/// What mailboxes show behind the subject; it is hidden in the message itself. The spaces keep them from going on with its
-/// first words.
+/// The text that mailboxes show after the subject. It is hidden in the message itself. The spaces keep mailboxes from
+/// continuing with its first words.
 fn hidden(text: &str) -> String {
     format!(
         "<div style=\"display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;mso-hide:all;font-size:1px;line-height:1px\">{}{}</div>\n",
@@ -199,7 +198,7 @@ fn hidden(text: &str) -> String {
     )
 }
 
-/// What a brand says about e-mails.
+/// A brand's settings for e-mails.
 struct Look<'a> {
     email: Option<&'a Value>,
     /// Its own header, footer and colours, if they are switched on.
@@ -242,13 +241,13 @@ impl<'a> Look<'a> {
         self.template?.get(name)?.as_str().filter(|text| !text.trim().is_empty())
     }
 
-    /// Whether the brand says nothing that is meant for a light page.
+    /// Whether the brand has nothing that is meant for a light page.
     fn suits_dark(&self) -> bool {
         let own = [self.own("header"), self.own("footer"), Some(&self.head())];
         (self.background, self.card) == (BACKGROUND, CARD) && own.into_iter().flatten().all(suits_dark)
     }
 
-    /// What the brand adds to the head: HTML of the workspace's own.
+    /// What the brand adds to the head: HTML that the workspace wrote.
     fn head(&self) -> String {
         let given = self.own("head").or(self.text("/head/content")).or(self.text("/head"));
         given.map(|head| format!("{head}\n")).unwrap_or_default()
@@ -334,7 +333,7 @@ impl<'a> Look<'a> {
 
     /// The networks that the brand can be found in, with their addresses.
     fn socials(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
-        // Most messages have no brand, and every one passes here.
+        // Most messages have no brand, and all of them come here.
         let social = if self.email.is_some() { SOCIAL } else { &[] };
         social.iter().filter_map(|(name, label)| {
             let at = |end: &str| self.text(&format!("/footer/social/{name}{end}"));
@@ -343,17 +342,17 @@ impl<'a> Look<'a> {
     }
 }
 
-/// A link of the footer, of texts that are escaped.
+/// A link of the footer, made from escaped texts.
 fn footer_link(words: &str, href: &str) -> String {
     format!("<a href=\"{}\" style=\"color:{FAINT};text-decoration:underline\">{words}</a>", href.trim())
 }
 
-/// With the brackets of data in their places.
+/// With the brackets of data back in their places.
 fn bracketed(text: String) -> String {
     BRACKETS.iter().fold(text, |text, (mark, bracket)| text.replace(*mark, bracket))
 }
 
-/// `[words](address)` as `write` has it. No part of the text is looked at more than a few times.
+/// `[words](address)` as `write` writes it. No part of the text is read more than a few times.
 fn with_links(text: &str, write: impl Fn(&str, &str) -> String) -> String {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some((before, after)) = rest.split_once("](") {

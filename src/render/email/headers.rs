@@ -1,4 +1,4 @@
-//! A template's own headers of its e-mails, with the variables of a message in them.
+//! A template's headers for its e-mails, with the variables of a message filled in.
 
 use serde_json::{Map, Value, json};
 
@@ -32,7 +32,7 @@ struct VaryingMailbox {
 }
 
 impl CompiledHeaders {
-    /// A malformed text is named by its path; `at` is that of the headers.
+    /// A malformed text is named by its path; `at` is the path of the headers.
     pub fn compile(headers: &EmailHeaders, at: &str, names: &mut NameTable, partials: &Partials) -> Result<Self> {
         let mut mailboxes = Vec::new();
         for it in headers.texts() {
@@ -66,7 +66,7 @@ impl CompiledHeaders {
         self.mailboxes.iter().any(|(_, place)| matches!(place, Place::Varying(_)))
     }
 
-    /// The headers of one message, in the words of `channels.email.override`. `scope` has what its variables stand for.
+    /// The headers of one message, in the form of `channels.email.override`. `scope` has the values of its variables.
     pub fn fill(&self, scope: Option<&Scope<'_>>) -> std::result::Result<Value, String> {
         let mut filled: Map<String, Value> = Map::new();
         let mut add = |header: &str, mailbox: Mailbox| {
@@ -84,7 +84,7 @@ impl CompiledHeaders {
                     let email = written(&varying.email)?;
                     match &varying.name {
                         None => Mailbox::list(&email).into_iter().for_each(|it| add(header, it)),
-                        // Data that has no address names nobody.
+                        // Data without an address names no recipient.
                         Some(_) if email.trim().is_empty() => {}
                         Some(name) => add(header, Mailbox::new(Some(written(name)?.trim().to_owned()), email.trim())),
                     }
@@ -107,7 +107,7 @@ pub fn check(headers: &EmailHeaders, at: &str) -> Result<()> {
     CompiledHeaders::compile(headers, at, &mut NameTable::default(), &Partials::new()).map(drop)
 }
 
-/// The headers of a job whose messages are made already, with what their variables stand for.
+/// The headers of a job whose messages exist already, with the values of their variables.
 pub struct JobHeaders {
     headers: CompiledHeaders,
     names: NameTable,
@@ -126,7 +126,7 @@ impl JobHeaders {
         Some(JobHeaders { headers, names, data })
     }
 
-    /// Those of one message. It was made, so they could be written.
+    /// The headers of one message. It exists, so they could be rendered.
     pub fn fill(&self, recipient: &str, user: &str, stored_profile: Option<&str>) -> Option<Value> {
         let user = User::read(user, || "user".to_owned()).unwrap_or_default();
         let scope = Scope::new(recipient, &user, stored_profile, &self.data, &self.names).ok();

@@ -1,4 +1,4 @@
-//! The language of an e-mail, and the direction in which it is written.
+//! The language of an e-mail, and its text direction.
 
 use icu_locale_core::Locale;
 
@@ -8,7 +8,7 @@ names! {
     Direction { LeftToRight = "ltr", RightToLeft = "rtl" }
 }
 
-/// Where nobody says which it is.
+/// The language if none is given.
 const DEFAULT: &str = "en";
 
 /// Scripts that are written from right to left.
@@ -34,7 +34,7 @@ const COUNTRIES: [(&str, &[&str]); 6] = [
 ];
 
 impl Direction {
-    /// Where a line begins.
+    /// The side on which a line begins.
     pub fn side(self) -> &'static str {
         match self {
             Direction::LeftToRight => "left",
@@ -50,7 +50,7 @@ pub struct Language {
 }
 
 impl Language {
-    /// Of a locale such as `he_IL`, `ar` or `az-Arab`. One that is none says nothing.
+    /// The language of a locale such as `he_IL`, `ar` or `az-Arab`. An invalid locale counts as none.
     pub fn of(locale: Option<&str>) -> Self {
         let found = locale.and_then(|it| Locale::try_from_str(&it.trim().replace('_', "-")).ok());
         let Some(id) = found.map(|it| it.id).filter(|id| !id.language.is_unknown()) else {

@@ -1,8 +1,8 @@
-//! Putting what others wrote into HTML, and keeping it from being more than text.
+//! Inserts foreign text into HTML so that it stays text.
 
 use crate::model::content::Look;
 
-/// Text as it stands between tags and in quoted attributes.
+/// Text for use between tags and in quoted attributes.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
     for c in text.chars() {
@@ -19,21 +19,21 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// A link that cannot run anything, escaped; `None` for schemes that can, and for those that are not known.
+/// A link that cannot run scripts, escaped; `None` for schemes that can, and for unknown ones.
 pub fn link(href: &str) -> Option<String> {
     let href = href.trim();
     let schemes = ["http://", "https://", "mailto:", "tel:", "sms:"];
     schemes.iter().any(|scheme| has_prefix(href, scheme)).then(|| escape(href))
 }
 
-/// Where a picture comes from: the web, another part of the e-mail, or the address itself.
+/// The source of an image: the web, another part of the e-mail, or a data URL.
 pub fn image(src: &str) -> Option<String> {
     let src = src.trim();
     let schemes = ["http://", "https://", "cid:", "data:image/"];
     schemes.iter().any(|scheme| has_prefix(src, scheme)).then(|| escape(src))
 }
 
-/// A colour as it can stand in a style, if it is one: `#0a7`, `rebeccapurple`, `rgb(10, 20, 30)`.
+/// A colour for use in a style, if it is valid: `#0a7`, `rebeccapurple`, `rgb(10, 20, 30)`.
 pub fn colour(text: &str) -> Option<&str> {
     let text = text.trim();
     let allowed = |c: char| c.is_ascii_alphanumeric() || "#(),.% ".contains(c);
@@ -41,7 +41,7 @@ pub fn colour(text: &str) -> Option<&str> {
     (!text.is_empty() && text.len() <= 40 && text.chars().all(allowed) && is_known()).then_some(text)
 }
 
-/// Plain text as paragraphs, each with this style: a blank line begins the next, any other line break is one.
+/// Plain text as paragraphs with this style. A blank line begins a paragraph, any other line break stays one.
 pub fn paragraphs(text: &str, style: &str) -> String {
     let text = text.replace("\r\n", "\n");
     let paragraph = |words: &str| {
@@ -51,7 +51,7 @@ pub fn paragraphs(text: &str, style: &str) -> String {
     text.split("\n\n").map(|words| words.trim_matches('\n')).filter(|it| !it.trim().is_empty()).map(paragraph).collect()
 }
 
-/// Whether `text` begins with `prefix`, in whatever case.
+/// Whether `text` begins with `prefix`, in any case.
 pub fn has_prefix(text: &str, prefix: &str) -> bool {
     text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }

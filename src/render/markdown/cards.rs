@@ -1,11 +1,12 @@
-//! The Markdown of Adaptive Cards: emphasis, links and lists. What else there is in the author's becomes one of them.
+//! The Markdown of Adaptive Cards: emphasis, links and lists. All other Markdown is converted to these.
 
 use pulldown_cmark::{Event, Parser, Tag};
 
 use super::super::chat;
 use super::piece::OPTIONS;
 
-/// Headings as bold lines, quotes and tables as plain ones, pictures as links, code as text, and struck words as others.
+/// Converts headings to bold lines, quotes and tables to plain ones, images to links, and code to text. Strikethrough
+/// is dropped.
 pub fn for_cards(source: &str) -> String {
     let (mut lines, mut is_code) = (Vec::new(), false);
     let all: Vec<&str> = source.lines().collect();
@@ -24,7 +25,7 @@ pub fn for_cards(source: &str) -> String {
             quoted = rest.trim_start();
         }
         let line = if inside.starts_with('>') { quoted } else { line };
-        // Data have backslashes between theirs.
+        // In data, a backslash separates the two tildes.
         let struck = line.replace("~~", "");
         let line = if line.contains("~~") && !line.contains('`') { &struck } else { line };
         let is_row = |line: &str| line.trim_start().starts_with('|');
@@ -32,7 +33,7 @@ pub fn for_cards(source: &str) -> String {
         let is_rule = trimmed.len() >= 3 && ['-', '=', '*', '_'].iter().any(|mark| trimmed.chars().all(|c| c == *mark));
         match heading(trimmed) {
             _ if is_separator(trimmed) => {}
-            // What stands above such a line is a heading.
+            // The line above it is a heading.
             _ if is_rule
                 && i > 0
                 && trimmed.starts_with(['-', '='])
@@ -47,7 +48,7 @@ pub fn for_cards(source: &str) -> String {
             None if is_row(line) => {
                 let cells = trimmed.trim_matches('|').split(" |").map(|cell| cell.trim().trim_start_matches("| "));
                 lines.push(cells.collect::<Vec<_>>().join(" | "));
-                // Lines of one paragraph would be one line.
+                // Lines of one paragraph would be joined.
                 if all.get(i + 1).is_some_and(|next| is_row(next)) {
                     lines.push(String::new());
                 }
@@ -58,7 +59,7 @@ pub fn for_cards(source: &str) -> String {
     pictures_as_links(&lines.join("\n"))
 }
 
-/// What Markdown says beyond the words that a card cannot.
+/// Which meaning of Markdown, beyond the words, is lost in a card.
 pub fn lost_in_cards(source: &str) -> Vec<&'static str> {
     let lost = |event: Event<'_>| {
         Some(match event {
@@ -75,7 +76,7 @@ pub fn lost_in_cards(source: &str) -> Vec<&'static str> {
     Parser::new_ext(source, OPTIONS).filter_map(lost).collect()
 }
 
-/// Whether Markdown has emphasis or links, which a run of text in a card has not.
+/// Whether Markdown has emphasis or links, which a text run in a card cannot have.
 pub fn has_emphasis_or_links(source: &str) -> bool {
     let is_one = |event: Event<'_>| {
         matches!(event, Event::Start(Tag::Strong | Tag::Emphasis | Tag::Link { .. } | Tag::Strikethrough))
@@ -90,7 +91,7 @@ fn heading(line: &str) -> Option<&str> {
     (!words.is_empty()).then_some(words)
 }
 
-/// Whether a line is the one below the head of a table.
+/// Whether a line separates the head of a table from its body.
 pub fn is_separator(line: &str) -> bool {
     line.contains('|') && line.contains("--") && line.chars().all(|c| "|-: ".contains(c))
 }

@@ -1,9 +1,9 @@
-//! How deep quotes and lists may stand in each other.
+//! How deep quotes and lists may be nested.
 
 use std::borrow::Cow;
 
-/// Where a quote or an item of a list begins so many bytes into its line or later, it is text. With every line Markdown
-/// looks at all the quotes and lists that are open: without a bound a few thousand in each other take minutes.
+/// A quote or list item that begins so many bytes into its line, or later, is text. For every line a Markdown parser
+/// checks all open quotes and lists: without a limit, a few thousand nested ones take minutes.
 const NESTING_BYTES: usize = 100;
 
 /// The same Markdown without what nests too deep.
@@ -25,7 +25,7 @@ pub fn shallow(source: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Where a line has to be escaped so that nothing more begins in it.
+/// Where a line has to be escaped so that nothing else begins in it.
 fn too_deep(line: &str) -> Option<usize> {
     let is_mark = |byte: &u8| byte.is_ascii_digit() || b" \t>-+*.)".contains(byte);
     if line.len() < NESTING_BYTES || !line.as_bytes().iter().take(NESTING_BYTES).all(is_mark) {
@@ -33,12 +33,12 @@ fn too_deep(line: &str) -> Option<usize> {
     }
     let rest = line.get(NESTING_BYTES..)?;
     let first = rest.trim_start_matches([' ', '\t']);
-    // A line all of these is a rule, or underlines a heading.
+    // A line of only these characters is a rule, or underlines a heading.
     let mark = first.chars().next()?;
     if "-*_=".contains(mark) && first.trim_end().chars().all(|c| c == mark || c == ' ' || c == '\t') {
         return None;
     }
-    // Of a number what stands behind it is the mark.
+    // For a number, the character behind it is the mark.
     let marks = first.trim_start_matches(|c: char| c.is_ascii_digit());
     let is_item =
         marks.starts_with(['-', '+', '*', '.', ')']) && !marks.get(1..)?.starts_with(|c: char| !c.is_whitespace());
@@ -76,7 +76,7 @@ mod tests {
         let source = format!("a\n{items}- b\r{quotes}> *c*\n- d");
         assert_eq!(shallow(&source), format!("a\n{items}\\- b\r{quotes}\\> *c*\n- d"));
         assert!(plain(&source).contains("> c\n"));
-        // Some minutes' work if lists nested without a bound.
+        // Some minutes' work if lists nested without a limit.
         for mark in ["- ", "> ", "1. "] {
             let source = mark.repeat(400_000) + &"a\n".repeat(400_000);
             assert!(plain(&source).len() > 800_000, "{mark}");

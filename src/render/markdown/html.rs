@@ -1,4 +1,4 @@
-//! Markdown as HTML for e-mails, with the styles inline.
+//! Markdown as HTML for e-mails, with inline styles.
 
 use pulldown_cmark::{Alignment, Event, HeadingLevel, LinkType, Parser, Tag, TagEnd};
 
@@ -8,13 +8,13 @@ use super::depth::shallow;
 use super::piece::{MarkdownPiece, OPTIONS};
 use super::underlines::without_marks;
 
-/// Margin above a block that is not the first of what it stands in, in pixels.
+/// The margin above a block, in pixels, unless it is the first in its container.
 const BLOCK_PIXELS: u32 = 16;
 /// The same in an item of a list.
 const ITEM_PIXELS: u32 = 4;
 
-/// Walks through Markdown as through HTML. The text around has its own margin below, so that here each block but the
-/// first has one above. The first paragraph has no tag: a text of one paragraph is a part of the text around.
+/// Converts Markdown to HTML. The surrounding text has a margin below, so here each block but the first has one above.
+/// The first paragraph has no tag: a text of one paragraph becomes a part of the surrounding text.
 pub fn walk(source: &str, put: &mut dyn FnMut(MarkdownPiece<'_>)) {
     let source = &shallow(source);
     let mut html = Html { put, blocks: vec![Block::default()], image: None, is_code: false, table: Table::default() };
@@ -23,7 +23,7 @@ pub fn walk(source: &str, put: &mut dyn FnMut(MarkdownPiece<'_>)) {
     }
 }
 
-/// What blocks stand in.
+/// The container of blocks.
 #[derive(Default)]
 struct Block {
     begun: bool,
@@ -31,7 +31,7 @@ struct Block {
     is_tagged: bool,
 }
 
-/// The table that is written.
+/// The table being written.
 #[derive(Default)]
 struct Table {
     alignments: Vec<Alignment>,
@@ -40,12 +40,12 @@ struct Table {
     has_rows: bool,
 }
 
-/// HTML while it is written.
+/// HTML being written.
 struct Html<'p> {
     put: &'p mut dyn FnMut(MarkdownPiece<'_>),
     /// The innermost last.
     blocks: Vec<Block>,
-    /// Address and words of the image that it is in, and how many images that is in.
+    /// The address and words of the image around this place, and how many images are nested.
     image: Option<(String, String, usize)>,
     is_code: bool,
     table: Table,
@@ -82,7 +82,7 @@ impl Html<'_> {
             }
             return;
         }
-        // Elsewhere the end of a line is written as a tag.
+        // Elsewhere a line break is written as a tag.
         for (i, line) in words.trim_end_matches('\n').split('\n').enumerate() {
             if i > 0 {
                 self.markup("\n");
@@ -135,7 +135,7 @@ impl Html<'_> {
                 self.markup(&format!("<{name} style=\"{margin};font-size:{pixels}px;line-height:1.3\">"));
             }
             Tag::BlockQuote(_) => {
-                // The bar is a cell, which also Outlook draws, and which stands where lines begin.
+                // The bar is a cell, which Outlook draws as well, and which is where lines begin.
                 let margin = self.margin();
                 self.markup(&format!(
                     "<blockquote style=\"{margin}\"><table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" \
@@ -166,7 +166,7 @@ impl Html<'_> {
                 self.blocks.push(Block { is_item: true, ..Block::default() });
             }
             Tag::Table(alignments) => {
-                // On a narrow screen a table of many columns is moved aside instead of the page.
+                // On a narrow screen a table with many columns scrolls instead of the page.
                 let margin = self.margin();
                 self.markup(&format!(
                     "<div style=\"{margin};overflow-x:auto\"><table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" \
@@ -190,11 +190,11 @@ impl Html<'_> {
                     Some(Alignment::Center) => "text-align:center",
                     Some(Alignment::Right) => "text-align:right",
                     Some(Alignment::Left) => "text-align:left",
-                    // Where lines begin, for those who know it.
+                    // `start` for clients that support it.
                     _ => "text-align:left;text-align:start",
                 };
                 self.table.column += 1;
-                // A column is as wide as its heading at least; within it long words wrap, and short ones do not.
+                // A column is at least as wide as its heading. Within it long words wrap, and short ones do not.
                 let (name, pixels, wrap) = match self.table.is_head {
                     true => ("th scope=\"col\"", 2, "overflow-wrap:normal"),
                     false => ("td", 1, "min-width:56px"),
@@ -259,7 +259,7 @@ impl Html<'_> {
         }
     }
 
-    /// Ends what blocks stand in.
+    /// Ends a container.
     fn close(&mut self, markup: &str) {
         self.blocks.pop();
         self.markup(markup);
@@ -321,7 +321,7 @@ mod tests {
         let expected = "thead tr th /th th /th /tr /thead tbody tr td /td td /td /tr tr td /td td /td /tr /tbody";
         assert_eq!(tags.join(" "), format!("{expected} /table /div"));
         assert!(out.contains("border-bottom:1px solid #dde3ea;min-width:56px;text-align:right\">2</td>"), "{out}");
-        // Rows are filled up to the columns of the head, which must not be without bound.
+        // Rows are filled up to the columns of the head, so these must be limited.
         let columns = 30_000;
         let wide = format!("|{}\n|{}\n{}", "a|".repeat(columns), "-|".repeat(columns), "|a\n".repeat(columns));
         assert!(plain(&wide).len() < 20 * wide.len());

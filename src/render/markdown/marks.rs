@@ -1,4 +1,4 @@
-//! Whether a text that does not say so is Markdown, and what puts its marks around words.
+//! Whether a text of unknown format is Markdown, and how Markdown marks are put around words.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use super::underlines::underlines;
 use crate::model::content::TextStyle;
 use crate::template::Rewrite;
 
-/// Whether the author's words have marks of Markdown, in a text that does not say whether it is. What stands in tags is
-/// none of theirs. Marks that would change nothing, such as a lone asterisk, are none, so that the text stays as it is.
+/// Whether the author's words have Markdown marks, in a text of unknown format. The content of tags does not count.
+/// Marks that would change nothing, such as a lone asterisk, do not count either, so that the text stays as it is.
 pub fn is_marked(source: &str) -> bool {
-    // What is Markdown in it says so already.
+    // Markdown blocks in it say so themselves.
     if !source.contains(['*', '_', '~', '`', ']', '<', '#', '>', '-', '+', '.', ')', '='])
         || source.contains("{{#markdown")
         || source.contains("{{{markdown")
@@ -21,7 +21,7 @@ pub fn is_marked(source: &str) -> bool {
     has_pairs(&words) || has_more(&words)
 }
 
-/// Whether words of the author's in a label, which can be neither link nor block, are emphasized.
+/// Whether the author's words in a label, which cannot be a link or a block, are emphasized.
 pub fn is_emphasized(source: &str) -> bool {
     if !source.contains(['*', '_', '~', '`', '+']) {
         return false;
@@ -30,7 +30,7 @@ pub fn is_emphasized(source: &str) -> bool {
     has_pairs(&words) && !has_more(&words)
 }
 
-/// Whether words that have marks are Slack's own markup: `*bold*`, and nothing that only Markdown has.
+/// Whether words with marks are Slack's own markup: `*bold*`, and nothing that only Markdown has.
 pub fn is_slack_markup(source: &str) -> bool {
     let words = words_beside_tags(source);
     let is_heading = |line: &str| line.trim_start().starts_with('#') && begins_block(line);
@@ -39,7 +39,7 @@ pub fn is_slack_markup(source: &str) -> bool {
         && !words.lines().any(is_heading)
 }
 
-/// What puts the marks of a style around Markdown in a JSON string; `None` if it has none.
+/// The function that puts the marks of a style around Markdown in a JSON string; `None` if it has none.
 pub fn emphasis(style: &TextStyle) -> Option<Rewrite> {
     Some(match (style.strikethrough, style.bold, style.italic) {
         (false, false, false) => return None,
@@ -53,7 +53,7 @@ pub fn emphasis(style: &TextStyle) -> Option<Rewrite> {
     })
 }
 
-/// Blanks and ends of lines stay outside of the marks, which are none beside them.
+/// Blanks and line breaks stay outside of the marks, which have no effect beside them.
 fn emphasize(marks: &str, out: &mut String, start: usize) {
     const LINE_END: &str = "\\n";
     let words = out.split_off(start);
@@ -74,7 +74,7 @@ fn emphasize(marks: &str, out: &mut String, start: usize) {
     out.push_str(&words[before + inside.len()..]);
 }
 
-/// Whether a JSON string ends with no half of an escape.
+/// Whether a JSON string does not end inside an escape.
 fn is_whole(text: &str) -> bool {
     text.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 0
 }
@@ -111,7 +111,7 @@ fn has_more(words: &str) -> bool {
     words.contains("](") || is_autolink() || words.lines().any(begins_block) || has_table(words)
 }
 
-/// Whether a line of cells stands above one of dashes.
+/// Whether a row of cells is followed by one of dashes.
 fn has_table(words: &str) -> bool {
     let below = words.lines().skip(1);
     words.contains('|')

@@ -1,5 +1,5 @@
-//! Markdown in other forms: HTML for e-mails, with the styles inline; plain text; and Slack's own markup. What is common
-//! in notifications is understood. HTML in it stays text.
+//! Converts Markdown into other forms: HTML for e-mails, with inline styles; plain text; and Slack's own markup. The
+//! Markdown that is common in notifications is supported. HTML in it stays text.
 
 mod cards;
 mod depth;
@@ -23,7 +23,7 @@ use piece::MarkdownPiece;
 pub use underlines::{underlines, without_underlines};
 pub use verbatim::{addresses, guarded, settled};
 
-/// What Markdown is to become.
+/// The target form of Markdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MarkdownForm {
     Html,
@@ -39,7 +39,7 @@ impl MarkdownForm {
         }
     }
 
-    /// Puts what stands in a text from a place on into this form.
+    /// Converts the part of a text from a place on into this form.
     pub fn rewrite(self) -> Rewrite {
         match self {
             MarkdownForm::Html => |out, start| rewrite(MarkdownForm::Html, out, start),
@@ -53,7 +53,7 @@ impl MarkdownForm {
         }
     }
 
-    /// Of markup, words and addresses.
+    /// The contexts of markup, words and addresses.
     fn contexts(self) -> [OutputContext; 3] {
         match self {
             MarkdownForm::Html => [OutputContext::Plain, OutputContext::Html, OutputContext::Attribute],
@@ -78,7 +78,7 @@ pub fn render(source: &str, form: MarkdownForm, out: &mut String) {
     });
 }
 
-/// Longest text of Markdown, in bytes: taken apart it is up to seventy times as large.
+/// The longest Markdown, in bytes: parsed, it is up to seventy times as large.
 pub const BYTES: u32 = 1024 * 1024;
 
 pub fn check_length(source: &str) -> std::result::Result<(), String> {
@@ -100,7 +100,7 @@ pub fn plain(source: &str) -> String {
     out
 }
 
-/// Markdown in the markup of Slack. References of the author's, such as `<@U123>`, pass.
+/// Markdown in the markup of Slack. The author's references, such as `<@U123>`, stay.
 pub fn slack(source: &str) -> String {
     let (source, references) = chat::without_references(source);
     let source = settled(&source);
@@ -116,9 +116,9 @@ pub fn slack(source: &str) -> String {
     out
 }
 
-/// Markdown of words and variables, compiled to what stands around its variables.
+/// Markdown with words and variables, compiled to the parts around its variables.
 pub fn compile(parts: &[TextPart<'_>], form: MarkdownForm, compiler: &mut Compiler<'_>) {
-    // While it is read, letters stand for the variables.
+    // While it is parsed, letters stand for the variables.
     let words = |part: &TextPart<'_>| match part {
         TextPart::Words(words) => (*words).to_owned(),
         TextPart::Variable(_) => String::new(),
@@ -164,7 +164,7 @@ pub fn compile(parts: &[TextPart<'_>], form: MarkdownForm, compiler: &mut Compil
     });
 }
 
-/// Letters that the words do not hold. Of the numbers in those that they hold each is looked at once.
+/// Letters that the words do not contain. Each number that they contain is checked once.
 fn letters_without(words: &str) -> String {
     let number = |(_, rest): (&str, &str)| {
         let digits = rest.bytes().take(20).take_while(u8::is_ascii_digit).count();

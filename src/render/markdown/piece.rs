@@ -1,15 +1,15 @@
-//! What Markdown is taken apart into.
+//! The parts of parsed Markdown.
 
 use pulldown_cmark::Options;
 
-/// What is understood beside the usual.
+/// The extensions that are supported.
 pub const OPTIONS: Options = Options::ENABLE_STRIKETHROUGH.union(Options::ENABLE_TABLES);
 
-/// A part of what Markdown becomes.
+/// A part of converted Markdown.
 pub enum MarkdownPiece<'a> {
     Markup(&'a str),
     Words(&'a str),
-    /// Words in which no mark is one, in texts alone.
+    /// Words without marks, in texts only.
     Code(&'a str),
     Address(&'a str),
     /// Words in an attribute.

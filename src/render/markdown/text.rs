@@ -1,4 +1,4 @@
-//! Markdown as a text of paragraphs, with the marks of Slack or without any.
+//! Markdown as text in paragraphs, with Slack's marks or without any.
 
 use pulldown_cmark::{Event, LinkType, Parser, Tag, TagEnd, TextMergeStream};
 
@@ -8,10 +8,10 @@ use super::piece::{MarkdownPiece, OPTIONS};
 use super::underlines::without_marks;
 use crate::model::content::is_script;
 
-/// Deepest list whose items are indented further.
+/// The deepest list whose items are indented further.
 const INDENT_LIMIT: usize = 8;
 
-/// Walks through Markdown as through a text of paragraphs, with the marks of Slack or without any.
+/// Converts Markdown to text in paragraphs, with Slack's marks or without any.
 pub fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(MarkdownPiece<'_>)) {
     let source = &shallow(source);
     let mut text = Paragraphs {
@@ -26,11 +26,11 @@ pub fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(MarkdownPiece<'_
         link: None,
         spoken: 0,
     };
-    // Each with what was said before it, and whether it is a link.
+    // Each with the number of words before it, and whether it is in a link.
     let mut pictures: Vec<(String, usize, bool)> = Vec::new();
     let mut code: Option<String> = None;
     let mut is_first_cell = true;
-    // Words in one piece: what stands beside a mark tells whether it is one.
+    // Words in one piece: whether a mark applies depends on its neighbours.
     for event in TextMergeStream::new(Parser::new_ext(source, OPTIONS)) {
         match event {
             Event::Text(words) => match &mut code {
@@ -87,7 +87,7 @@ pub fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(MarkdownPiece<'_
                     text.begin_link(&format!("mailto:{dest_url}"))
                 }
                 Tag::Link { dest_url, .. } => text.begin_link(&dest_url),
-                // Slack shows no picture in a text, but leads to it.
+                // Slack shows no image in a text, but links to it.
                 Tag::Image { dest_url, .. } => {
                     let is_link = slack && text.link.is_none() && leads_somewhere(&dest_url);
                     if is_link {
@@ -110,7 +110,7 @@ pub fn walk_text(source: &str, slack: bool, put: &mut dyn FnMut(MarkdownPiece<'_
                 TagEnd::Link => text.end_link(),
                 TagEnd::Image => match pictures.pop() {
                     Some((_, _, true)) => text.end_link(),
-                    // Nothing but its address tells what it shows; in a link where that leads is told.
+                    // Only its address tells what it shows. In a link, the link's address is written.
                     Some((address, before, _))
                         if before == text.spoken && text.link.is_none() && leads_somewhere(&address) =>
                     {
@@ -138,21 +138,21 @@ fn slack_mark(tag: &TagEnd) -> &'static str {
     }
 }
 
-/// A text while it is written.
+/// A text being written.
 struct Paragraphs<'p> {
     put: &'p mut dyn FnMut(MarkdownPiece<'_>),
     slack: bool,
-    /// Ends of lines that stand before what comes next.
+    /// Line breaks before what comes next.
     lines: usize,
     begun: bool,
-    /// Whether a block was begun by something that nothing has followed yet.
+    /// Whether a block has begun and nothing has followed yet.
     is_fresh: bool,
     quotes: usize,
-    /// Whether what came last was quoted.
+    /// Whether the last part was quoted.
     was_quoted: bool,
-    /// The number of the next item, if they have any.
+    /// The number of the next item, in lists with numbers.
     lists: Vec<Option<u64>>,
-    /// The address and the words of the link that it is in.
+    /// The address and the words of the link around this place.
     link: Option<(String, String)>,
     /// Bytes of words so far.
     spoken: usize,
@@ -204,13 +204,13 @@ impl Paragraphs<'_> {
         (self.put)(piece);
     }
 
-    /// An address in the place of words.
+    /// An address in place of words.
     fn address(&mut self, address: &str) {
         let address = &*without_marks(address);
         self.piece(address, MarkdownPiece::Address(address));
     }
 
-    /// In the words of a link Slack knows no marks.
+    /// Slack has no marks in the words of a link.
     fn mark(&mut self, mark: &str) {
         if self.slack && self.link.is_none() && !mark.is_empty() {
             self.begin();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::super::escape::UNDERLINE;
 
-/// Markdown whose `+underlined+` words, as Courier's designer writes them, have marks that nothing else has.
+/// Replaces `+underlined+` marks, as Courier's designer writes them, with marks that nothing else has.
 pub fn underlines(source: &str) -> Cow<'_, str> {
     if source.matches('+').nth(1).is_none() {
         return Cow::Borrowed(source);
@@ -33,7 +33,7 @@ pub fn underlines(source: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The same without the marks, for those who are given Markdown as it is and know none for it.
+/// The same without the marks, for readers that get Markdown as it is and have no such mark.
 pub fn without_underlines(source: &str) -> Cow<'_, str> {
     match underlines(source) {
         Cow::Owned(marked) => Cow::Owned(marked.replace(UNDERLINE, "")),
@@ -41,7 +41,7 @@ pub fn without_underlines(source: &str) -> Cow<'_, str> {
     }
 }
 
-/// The bytes of a tag, code, an escaped character or another character that a text begins with.
+/// The length of a tag, code, an escaped character or another character at the start of a text.
 fn skipped(text: &str) -> usize {
     let until = |mark: &str| text[mark.len()..].find(mark).map(|at| at + 2 * mark.len());
     let first = |text: &str| text.chars().next().map_or(0, char::len_utf8);
@@ -53,7 +53,7 @@ fn skipped(text: &str) -> usize {
     }
 }
 
-/// Where the mark stands that ends the underlined words with which a text begins.
+/// The place of the mark that ends the underlined words at the start of a text.
 fn underline_end(text: &str) -> Option<usize> {
     let begins = |c: char| !c.is_whitespace() && !c.is_ascii_digit() && c != '+';
     text[1..].starts_with(begins).then_some(())?;

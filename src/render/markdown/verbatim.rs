@@ -1,11 +1,11 @@
-//! What knows no escapes in Markdown that is passed on: code, and the addresses of links. Texts are stored with a backslash
-//! before all of the data that could be markup; here it becomes what it stands for.
+//! The parts without escapes in Markdown that is passed on: code, and the addresses of links. Texts are stored with a
+//! backslash before each character of the data that could be markup. Here these backslashes are removed.
 
 use std::borrow::Cow;
 
 use super::super::chat::BACKTICK;
 
-/// The author's Markdown with its backslashes in code doubled, so that they are told from those before data.
+/// The author's Markdown with backslashes in code doubled, to distinguish them from those before data.
 pub fn guarded(source: &str) -> Cow<'_, str> {
     if !source.contains('\\') || !source.contains('`') {
         return Cow::Borrowed(source);
@@ -47,7 +47,7 @@ fn push_doubled(code: &str, out: &mut String) {
     }
 }
 
-/// Markdown in which code and addresses hold the data themselves.
+/// Markdown in which code and addresses contain the data themselves.
 pub fn settled(source: &str) -> Cow<'_, str> {
     if !source.contains('`') && !source.contains("](") {
         return Cow::Borrowed(source);
@@ -88,12 +88,12 @@ pub fn settled(source: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// How many backticks a text begins with.
+/// The number of backticks at the start of a text.
 fn run(text: &str) -> usize {
     text.bytes().take_while(|b| *b == b'`').count()
 }
 
-/// Where as many backticks stand as have opened the code, if `is_escaped` none of them behind a backslash.
+/// The place of as many backticks as have opened the code; with `is_escaped` none of them behind a backslash.
 fn closing(code: &str, fence: usize, is_escaped: bool) -> Option<usize> {
     let mut at = 0;
     while let Some(rest) = code.get(at..).filter(|rest| !rest.is_empty()) {
@@ -107,12 +107,12 @@ fn closing(code: &str, fence: usize, is_escaped: bool) -> Option<usize> {
     None
 }
 
-/// Characters that have a backslash before them where they are data.
+/// Characters that have a backslash before them in data.
 fn is_marked(c: char) -> bool {
     "\\*_`[]<>()~#&|-+.".contains(c)
 }
 
-/// The characters of a text, and whether each is data's.
+/// The characters of a text, and whether each belongs to data.
 fn characters(text: &str) -> impl Iterator<Item = (char, bool)> {
     let mut chars = text.chars().peekable();
     std::iter::from_fn(move || {
@@ -122,7 +122,7 @@ fn characters(text: &str) -> impl Iterator<Item = (char, bool)> {
     })
 }
 
-/// The longest run of backticks in code decides how many stand around it; a block has three, and another sign in it.
+/// The longest run of backticks in code decides how many surround it. A block has three of another character.
 fn push_code(code: &str, fence: usize, is_block: bool, out: &mut String) {
     let words: String =
         characters(code).map(|(c, is_data)| if is_block && is_data && c == '`' { BACKTICK } else { c }).collect();
@@ -136,7 +136,7 @@ fn push_code(code: &str, fence: usize, is_block: bool, out: &mut String) {
     out.push_str(&around);
 }
 
-/// Where the address of a link ends, with a title that it may have.
+/// The end of a link's address, with its title if it has one.
 fn address_end(inside: &str) -> Option<usize> {
     let (mut depth, mut is_behind) = (0_usize, false);
     for (at, c) in inside.char_indices() {
@@ -153,7 +153,7 @@ fn address_end(inside: &str) -> Option<usize> {
     None
 }
 
-/// Of data what would end the address is percent-encoded, and nothing is behind a backslash.
+/// In data, characters that would end the address are percent-encoded, and backslashes are removed.
 fn push_address(inside: &str, out: &mut String) {
     let is_title = |title: &str| title.len() > 1 && title.ends_with('"') || title.ends_with('\'') && title.len() > 1;
     let title =
@@ -170,8 +170,8 @@ fn push_address(inside: &str, out: &mut String) {
     out.push_str(title);
 }
 
-/// The author's Markdown in parts: what stands in an address that data are a part of, and what does not. `None` if there
-/// is no such address, or blocks may begin and end anywhere.
+/// The author's Markdown in parts: those in an address that contains data, and others. `None` if there is no such
+/// address, or blocks may begin and end anywhere.
 pub fn addresses(source: &str) -> Option<Vec<(&str, bool)>> {
     let is_plain = |tag: &str| {
         !tag.trim_start_matches(['{', '~']).starts_with(['#', '/', '^', '!', '>', '&', '*'])
@@ -197,7 +197,7 @@ pub fn addresses(source: &str) -> Option<Vec<(&str, bool)>> {
     (parts.len() > 1).then_some(parts)
 }
 
-/// How long an address is in which there are tags: up to its parenthesis or its title.
+/// The length of an address with tags: up to its parenthesis or its title.
 fn length_with_tags(inside: &str) -> Option<usize> {
     let (mut at, mut depth) = (0, 0_usize);
     while let Some(rest) = inside.get(at..).filter(|rest| !rest.is_empty()) {

@@ -1,5 +1,5 @@
-//! How threads that follow the rows are woken. A bell says that there may be something new to look at, never what: that
-//! is in the rows.
+//! How threads that follow the rows are woken. A bell says that there may be something new, never what: the rows tell
+//! that.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -34,7 +34,7 @@ pub struct Bells {
     pub messages: Bell,
     pub webhooks: Bell,
     pub retention: Bell,
-    /// Of those that tell others what happens: rings with those of jobs and messages.
+    /// That of threads that report news to others: rings with those of jobs and messages.
     pub news: Bell,
     /// That of the thread that follows all changes, as long as it does.
     pub changes: Bell,
@@ -85,8 +85,8 @@ impl Bell {
         let _ = changed.wait_timeout_while(guard, timeout, |rung| *rung <= heard);
     }
 
-    /// Waits for `span`, however often it rings meanwhile. At each ring it asks whether it `is_over` before. That is
-    /// asked under the bell's lock, and must not touch the bell.
+    /// Waits for `span`, however often it rings meanwhile. Ends earlier if `is_over` is true at a ring. `is_over` is
+    /// called under the bell's lock, and must not touch the bell.
     pub fn pause(&self, span: Duration, is_over: impl Fn() -> bool) {
         let (rung, changed) = &*self.0;
         let guard = rung.lock().unwrap_or_else(PoisonError::into_inner);

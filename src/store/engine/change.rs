@@ -1,8 +1,8 @@
 //! What a change is while it is queued: applied inside a group, answered once the fate of the group is known.
 //!
-//! Nearly all requests change something, and a thread that waits for each costs a switch for each commit that it waits
-//! for. So a change may also say what is to be done behind it: one thread does that for a whole group, while the writer
-//! is at the next one.
+//! Nearly all requests change something. A thread that waits for each would cost two switches for each commit. So a
+//! change may also say what is to be done after its commit: one thread does that for a whole group, while the writer is
+//! at the next one.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -18,8 +18,8 @@ use crate::threads::{self, catch};
 pub enum SyncWhen {
     /// Before it is answered, with [`Durability::Full`].
     Now,
-    /// Together with the next one that has to be. A killed process loses nothing; a power cut may undo the change and
-    /// all that came after it, so this is for what is made again from what is on the disk.
+    /// Together with the next one that has to be. A killed process loses nothing. A power cut may undo the change and
+    /// all later ones, so this is only for what is made again from what is on the disk.
     Later,
 }
 
@@ -28,7 +28,7 @@ pub enum SyncWhen {
 pub enum Undo {
     /// What it did, and nothing else of its group. SQLite keeps a copy of every page that it is the first to touch.
     Change,
-    /// The whole group, whose other changes are refused with it. For a change that does not fail unless the file does.
+    /// The whole group, whose other changes are refused with it. For a change that fails only if the file does.
     Group,
 }
 
@@ -36,16 +36,16 @@ pub enum Undo {
 pub trait QueuedChange: Send {
     fn sync(&self) -> SyncWhen;
     fn undo(&self) -> Undo;
-    /// Runs it, and says whether to keep what it did.
+    /// Runs it, and returns whether to keep what it did.
     fn apply(&mut self, tx: &mut Tx<'_>) -> bool;
-    /// Takes out why it is not to be kept, for when that is true of the whole group.
+    /// Takes the error out, for when it holds for the whole group.
     fn take_error(&mut self) -> Option<Error>;
     /// Whether its answer takes more than waking a thread.
     fn is_answered_behind(&self) -> bool;
     fn answer(self: Box<Self>, outcome: &Outcome);
 }
 
-/// What has become of a group.
+/// How a group has ended.
 pub struct Outcome(Option<(Kind, String)>);
 
 impl Outcome {
@@ -97,7 +97,7 @@ where
     }
 }
 
-/// A change, and where a thread waits for what it comes to.
+/// A change, and where a thread waits for its result.
 pub fn waited_for<T: Send + 'static>(
     sync: SyncWhen,
     undo: Undo,
@@ -108,7 +108,7 @@ pub fn waited_for<T: Send + 'static>(
     (Box::new(Queued { sync, undo, change: Some(change), outcome: None, answer }), Pending(slot))
 }
 
-/// A change, behind which `then` is called with what it comes to. It must not wait for long.
+/// A change after which `then` is called with its result. `then` must not wait for long.
 pub fn behind<T: Send + 'static>(
     sync: SyncWhen,
     undo: Undo,
@@ -122,8 +122,8 @@ pub fn behind<T: Send + 'static>(
 /// A change that was submitted.
 pub struct Pending<T>(Arc<Slot<T>>);
 
-/// Where one answer is put and waited for. A channel's receiver looks again and again before it sleeps: a commit takes
-/// longer than that, and threads that wait so keep the processor from those with work to do.
+/// Where one answer is put and waited for. The receiver of a channel would spin before it sleeps: a commit takes longer
+/// than that, and spinning threads keep the processor from those with work to do.
 struct Slot<T> {
     answer: Mutex<Option<Result<T>>>,
     given: Condvar,
@@ -171,10 +171,10 @@ impl<T> Drop for Promise<T> {
     }
 }
 
-/// The thread that answers behind the writer. It ends when this is dropped and all is answered.
+/// The thread that answers behind the writer. Dropping this ends it, once all is answered.
 pub struct AnswerThread(Sender<Committed>);
 
-/// Changes of a group that is over.
+/// The changes of a finished group.
 struct Committed {
     changes: Vec<Box<dyn QueuedChange>>,
     outcome: Outcome,

@@ -1,9 +1,8 @@
-//! Copying the write-ahead log into the database, from a thread and connection of its own, so that commits do not wait
-//! for it. A copier that never catches up would let the log grow without end; past a limit the writer itself finishes
-//! the copy.
+//! Copies the write-ahead log into the database, on a thread and a connection of its own, so that commits do not wait
+//! for it. If the copy never caught up, the log would grow without end: past a limit the writer itself finishes the
+//! copy.
 //!
-//! The log then starts over inside the file that it has: to write over what is there is a good deal faster than to
-//! grow.
+//! The log then starts over inside the file that it has: overwriting is a good deal faster than growing.
 
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -22,15 +21,15 @@ use crate::error::{Error, Result};
 use crate::outage::Outage;
 use crate::threads;
 
-/// Pages in the log before a copy is worth its while.
+/// Pages in the log from which a copy pays.
 const COPY_AFTER_PAGES: i64 = 4 * 1024 * 1024 / PAGE_BYTES;
 /// Pages in the log at which the writer finishes the copy and starts the log over.
 const RESTART_AFTER_PAGES: i64 = LOG_BYTES / PAGE_BYTES;
 
-/// How long the writer waits for readers of the log, when it starts it over.
+/// How long the writer waits for readers of the log when it starts the log over.
 const READERS_WAIT: Duration = Duration::from_millis(10);
 
-/// What is known of the log: when to ring for the copier, and when the writer has to start it over.
+/// What is known of the log: when to wake the copying thread, and when the writer has to start it over.
 #[derive(Clone)]
 pub struct Checkpoints(Arc<Shared>);
 
@@ -43,20 +42,20 @@ struct Shared {
     copy_at: AtomicI64,
     /// Pages at which to start the log over next.
     restart_at: AtomicI64,
-    /// Held by the thread that copies: SQLite lets one at a time, and turns the other away.
+    /// Held by the thread that copies: SQLite allows one at a time, and refuses the other.
     copying: Mutex<()>,
-    /// A sync of the database has failed: the kernel may count as written what is not, and only the log still has it.
-    /// Nothing is written over it any more; the next start copies all of it again.
+    /// A sync of the database has failed: the kernel may take pages for written that are not, and only the log still
+    /// has them. The log is not overwritten any more; the next start copies all of it again.
     unsynced: AtomicBool,
-    /// Another program copies the log, and has to see all of it before it is started over.
+    /// Another program copies the log, and has to see all of it before the log starts over.
     is_left: bool,
     /// The log stays at the end.
     is_kept: AtomicBool,
     stopping: AtomicBool,
 }
 
-/// `database` is the file that `conn` has open; without it nothing is synced that SQLite does not sync itself. With
-/// `is_left` all of it is left to another program, but for the last copy at the end.
+/// `database` is the file that `conn` has open. Without it, nothing is synced but what SQLite syncs itself. With
+/// `is_left` all copying is left to another program, except the last copy at the end.
 pub fn start(
     conn: Connection,
     database: Option<Arc<File>>,
@@ -118,12 +117,12 @@ impl Checkpoints {
         }
     }
 
-    /// Copies what the log holds, as far as no reader holds on to it.
+    /// Copies what the log holds, as far as no reader needs it.
     pub fn copy_now(&self, conn: &Connection) -> rusqlite::Result<()> {
         self.finish(conn, "PASSIVE").map(drop)
     }
 
-    /// Copies what the log holds and leaves nothing in it. Returns false if that cannot be had now.
+    /// Copies what the log holds and leaves nothing in it. Returns false if that is not possible now.
     pub fn empty(&self, conn: &Connection) -> rusqlite::Result<bool> {
         self.finish(conn, "TRUNCATE")
     }
@@ -136,8 +135,8 @@ impl Checkpoints {
         if self.0.in_place.check_copy().is_err() {
             return Ok(false);
         }
-        // Most readers have done with the log in a moment; one that holds on to it must not hold up the writer: then it
-        // is tried again later.
+        // Most readers are done with the log in a moment. One that holds it for longer must not hold up the writer:
+        // then it is tried again later.
         let _ = conn.busy_timeout(READERS_WAIT);
         let held = conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, bool>(0));
         let _ = conn.busy_timeout(BUSY_TIMEOUT);
@@ -145,12 +144,13 @@ impl Checkpoints {
         Ok(!held?)
     }
 
-    /// Takes note of the database as the copy has left it: what is written from now on, with no commit meanwhile, is not ours.
+    /// Notes the state of the database after the copy. What is written from now on, without a commit of ours, is
+    /// another program's.
     fn look_after_copy(&self) {
         let _ = self.0.in_place.check_copy();
     }
 
-    /// Has the log stay where it is at the end, also if no other connection has it open.
+    /// Leaves the log in place at the end, even if no other connection has it open.
     pub fn keep_log(&self) {
         self.0.is_kept.store(true, Ordering::Relaxed);
     }
@@ -171,7 +171,7 @@ impl Checkpoints {
             if !self.0.unsynced.load(Ordering::Relaxed) {
                 self.copy_once(conn, database, &outage);
             }
-            // Now that this connection has seen the log, it removes it when it is closed as the last one.
+            // This connection has seen the log now, so it removes the log if it is closed as the last one.
             if stopping {
                 if self.0.is_kept.load(Ordering::Relaxed) {
                     let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
@@ -186,7 +186,7 @@ impl Checkpoints {
             let _copying = self.0.copying.lock().unwrap_or_else(PoisonError::into_inner);
             if let Err(error) = self.0.in_place.check_copy() {
                 outage.failed(error);
-                // Nor is it copied by SQLite itself, which does so when the last connection is closed.
+                // SQLite itself must not copy it either, as it does when the last connection is closed.
                 let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
                 return;
             }
@@ -199,7 +199,7 @@ impl Checkpoints {
             Ok(_) => outage.succeeded(),
             Err(error) => outage.failed(error),
         }
-        // Otherwise the writer would find all of it to be synced when it starts the log over.
+        // Otherwise the writer would take all of it for synced when it starts the log over.
         if let Some(Err(error)) = database.map(File::sync_data) {
             log::error!("the database could not be synced: {error}; its log is kept until bulkd is started again");
             self.0.unsynced.store(true, Ordering::Relaxed);

@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 
-/// SQLite's errors, by its codes. What a full disk, a failing device or a damaged file causes is no fault of the
-/// request, which may be sent again.
+/// SQLite's errors, by their codes. The request is not at fault if the disk is full, the device fails or the file is
+/// damaged: it may be sent again.
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::*;
@@ -17,7 +17,7 @@ impl From<rusqlite::Error> for Error {
             Some(SystemIoFailure) => "the disk reports an error",
             Some(DatabaseBusy | DatabaseLocked) => "the database file is locked by another program",
             Some(OutOfMemory) => "there is not enough memory",
-            // What the schema rules out was read, or the schema itself is gone.
+            // A value that the schema rules out was read, or the schema itself is gone.
             None if is_unreadable(&error) => DAMAGED,
             Some(Unknown) => DAMAGED,
             _ => return Error::internal("SQLite refused a statement").caused_by(error),
@@ -26,7 +26,7 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-/// Whether a value is not what its column says.
+/// Whether a value does not fit its column.
 fn is_unreadable(error: &rusqlite::Error) -> bool {
     use rusqlite::Error::*;
     matches!(
@@ -39,8 +39,8 @@ fn is_unreadable(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Whether there is no room for the file by which SQLite's connections share the log's index, of which SQLite says no
-/// more than that input or output failed.
+/// Whether there is no room for the file by which SQLite's connections share the log's index. SQLite only reports an
+/// I/O error.
 pub fn no_room_to_share(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }

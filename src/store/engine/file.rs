@@ -26,12 +26,12 @@ pub const PAGE_BYTES: i64 = 8192;
 /// The size at which the write-ahead log starts over, and what it keeps of the disk when it does.
 pub const LOG_BYTES: i64 = 64 * 1024 * 1024;
 
-/// Without rusqlite's default of taking a name such as `file:x` for a URI: a name is a name.
+/// Without rusqlite's default of taking a name such as `file:x` for a URI.
 const WRITING: OpenFlags =
     OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE).union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 impl Durability {
-    /// How SQLite calls it.
+    /// SQLite's name for it.
     pub fn synchronous(self) -> &'static str {
         match self {
             Durability::Full => "FULL",
@@ -41,7 +41,7 @@ impl Durability {
     }
 }
 
-/// Refuses what is not ours to open, without touching it. Reads only the header, so as to leave no trace.
+/// Refuses what is not ours to open, without touching it. Reads only the header, so that it leaves no trace.
 pub fn inspect(path: &Path) -> Result<()> {
     let shown = path.display();
     let metadata = match fs::metadata(path) {
@@ -88,29 +88,30 @@ pub fn inspect(path: &Path) -> Result<()> {
     migrate::refuse_newer(path, i64::from(user_version))
 }
 
-/// As much of a file as tells what it is.
+/// The bytes of a file that tell what it is.
 pub const HEADER_BYTES: u64 = 100;
 
-/// Whether a file that begins so is one of bulkd's.
+/// Whether a file with this header is one of bulkd's.
 pub fn is_ours(header: &[u8]) -> bool {
     header.starts_with(b"SQLite format 3\0") && header.get(68..72) == Some(&migrate::APPLICATION_ID.to_be_bytes())
 }
 
-/// The lock on a file: one daemon at a time. It stands beside the database, because a lock on the database file itself
-/// would get in the way of SQLite's own on some systems. A clean end removes it, so one that is found tells of another.
+/// The lock on a file: one daemon at a time. It is a file beside the database, because on some systems a lock on the
+/// database itself would interfere with SQLite's own. A clean end removes it, so one that is found means that the end
+/// was not clean.
 pub struct Lock {
     left: Option<Stage>,
     mark: Mark,
 }
 
-/// What is written into a lock, for the next start in case that we do not end cleanly. Copies share it.
+/// What is written into a lock, for the next start if this process does not end cleanly. Copies share it.
 #[derive(Clone)]
 pub struct Mark(Arc<Marked>);
 
 struct Marked {
     path: PathBuf,
     file: File,
-    /// Whether the lock is left to the next start, as after an end that was not clean.
+    /// Whether the lock is left to the next start, as after an unclean end.
     keep: AtomicBool,
 }
 
@@ -119,7 +120,7 @@ struct Marked {
 pub enum Stage {
     /// What stands beside the file is as it was found.
     Opening,
-    /// The write-ahead log is there, and may have what the database has not.
+    /// The write-ahead log is there, and may hold what the database lacks.
     Serving,
     /// The log may be copied into the database and removed.
     Closing,
@@ -165,7 +166,7 @@ impl Lock {
         }
     }
 
-    /// How far the process had come that has left the lock behind: it was killed, or the machine stopped.
+    /// How far the process had come that left the lock behind: it was killed, or the machine stopped.
     pub fn left(&self) -> Option<Stage> {
         self.left
     }
@@ -176,7 +177,7 @@ impl Lock {
 }
 
 impl Mark {
-    /// Writes down how far we are. What cannot be written, as on a full disk, makes the next start say less.
+    /// Records how far this process is. If that cannot be written, as on a full disk, the next start reports less.
     pub fn set(&self, stage: Stage) {
         let Marked { path, file, keep } = &*self.0;
         let Some((word, _)) = Stage::WORDS.iter().find(|(_, known)| *known == stage) else { return };
@@ -194,7 +195,7 @@ impl Mark {
     }
 }
 
-/// Follows no symbolic link: its target would be made, or locked, in place of the lock.
+/// Follows no symbolic link: its target would be created, or locked, in place of the lock.
 fn open_lock(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
@@ -207,14 +208,14 @@ impl Drop for Lock {
     fn drop(&mut self) {
         let Marked { path, file, keep } = &*self.mark.0;
         if !keep.load(Ordering::Relaxed) {
-            // Still locked while it is removed: a process that opened it meanwhile finds out that it is gone.
+            // Removed while still locked: a process that opened it meanwhile finds that it is gone.
             let _ = fs::remove_file(path);
         }
         let _ = file.unlock();
     }
 }
 
-/// Brings the names in a file's folder to the disk.
+/// Syncs the folder of a file, and with it the names in the folder.
 pub fn sync_folder(path: &Path) -> std::io::Result<()> {
     if cfg!(unix) {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -223,7 +224,7 @@ pub fn sync_folder(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Whether an open file is the one of that name.
+/// Whether an open file is the one that has this name.
 #[cfg(unix)]
 pub fn same_file(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -258,32 +259,32 @@ pub fn open(path: &Path, durability: Durability, now: Timestamp, ids: &mut Ids) 
         tune(conn)?;
         conn.pragma_update(None, "page_size", PAGE_BYTES)?;
         conn.pragma_update(None, "foreign_keys", true)?;
-        // What is deleted is overwritten. FAST would leave what is on pages that a deletion frees as a whole. ON writes
+        // Deleted content is overwritten. FAST would leave it on pages that a deletion frees as a whole. ON writes
         // these to the log once more.
         conn.pragma_update(None, "secure_delete", true)?;
         conn.pragma_update(None, "synchronous", durability.synchronous())
     };
     prepare(&conn).map_err(refused)?;
-    // A file that is refused keeps its log, too.
+    // A refused file keeps its log, too.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(refused)?;
     migrate::run(&mut conn, path, now, ids)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(refused)?;
-    // Only now: a new file's header says whose it is before anything can live in the log beside it.
+    // Only now: the header of a new file says that it is ours before any data can be in the log beside it.
     let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(refused)?;
     if mode != "wal" {
         return Err(Error::startup(format!("{} is on a file system without SQLite's write-ahead log", path.display())));
     }
     conn.pragma_update(None, "wal_autocheckpoint", 0).map_err(refused)?;
-    // What a reader that held on to the log made it grow to is given back when the log starts over.
+    // If a reader that held the log made it grow, the space is given back when the log starts over.
     conn.pragma_update(None, "journal_size_limit", LOG_BYTES).map_err(refused)?;
     Ok(conn)
 }
 
-/// What the writer's connection and the readers' have in common.
+/// Settings that the connections of the writer and of the readers share.
 fn tune(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY_TIMEOUT)?;
     conn.set_prepared_statement_cache_capacity(64);
-    // Otherwise SQLite plans a statement anew whenever its parameters change, which costs more than running it.
+    // Otherwise SQLite plans a statement again whenever its parameters change, which costs more than running it.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.pragma_update(None, "temp_store", "MEMORY")
 }
@@ -292,13 +293,13 @@ fn tune(conn: &Connection) -> rusqlite::Result<()> {
 pub fn open_reader(path: &Path) -> Result<Connection> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     tune(&conn)?;
-    // In KiB. There are several of them, and what they read most is read once.
+    // In KiB. There are several connections, and what they read most is read only once.
     conn.pragma_update(None, "cache_size", -1024)?;
     Ok(conn)
 }
 
-/// The database file, for syncing it beside SQLite. It must not be closed before the last connection: to close
-/// any handle on a file gives up all the locks that the process has on it, SQLite's among them.
+/// The database file, for syncing it beside SQLite. It must not be closed before the last connection: closing any
+/// handle on a file gives up all the locks that the process has on it, SQLite's among them.
 pub fn open_for_sync(path: &Path, durability: Durability) -> Result<Option<Arc<File>>> {
     if durability == Durability::Ephemeral {
         return Ok(None);
@@ -311,8 +312,8 @@ pub fn open_for_sync(path: &Path, durability: Durability) -> Result<Option<Arc<F
 /// A connection for copying the log into the database.
 pub fn open_checkpointer(path: &Path, durability: Durability) -> Result<Connection> {
     let conn = Connection::open_with_flags(path, WRITING)?;
-    // A copy waits for no lock, but its first look at the log does: another program that closes the file at this moment, or
-    // reads its log for the first time, has it for itself.
+    // A copy waits for no lock, but its first look at the log does: another program may hold it alone while it closes
+    // the file, or reads its log for the first time.
     conn.busy_timeout(BUSY_TIMEOUT)?;
     if durability == Durability::Ephemeral {
         conn.pragma_update(None, "synchronous", "OFF")?;

@@ -1,9 +1,10 @@
-//! Whether the open database is still the file of its name. A file that was deleted, moved, emptied or written over goes on
-//! taking commits, and all of them are lost at the stop.
+//! Whether the open database is still the file of its name. A file that was deleted, moved, emptied or overwritten
+//! still takes commits, and all of them are lost at the stop.
 //!
-//! Beside a log the database is written by copies of the log alone, ours or another program's. Each copy is noted in the
-//! memory that the connections share (`-shm`), before and after. A database that was written without one was written over,
-//! however sound it looks. One that was written while a copy was under way is ours only if it has our tag.
+//! While there is a log, the database is only written by copies of the log, ours or another program's. Each copy is
+//! noted, before and after, in the memory that the connections share (`-shm`). If the database was written without such
+//! a note, it was overwritten, however sound it looks. If it was written during a copy, it is ours only if it has our
+//! tag.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -14,8 +15,8 @@ use rusqlite::Connection;
 use super::file::with_suffix;
 use crate::error::{Error, Result};
 
-/// The open file, locked for this daemon. Copies share it. The last must not be dropped before the last connection: to
-/// close any handle on a file gives up all the locks that the process has on it, SQLite's among them.
+/// The open file, locked for this daemon. Copies share it. The last must not be dropped before the last connection:
+/// closing any handle on a file gives up all the locks that the process has on it, SQLite's among them.
 #[derive(Clone)]
 pub struct InPlace(Arc<Mutex<Held>>);
 
@@ -26,22 +27,23 @@ struct Held {
     /// The write-ahead log, once there is one. SQLite keeps it as long as a connection is open.
     #[cfg(unix)]
     log: Option<wal::Log>,
-    /// Size of the database at the last look. It becomes smaller only by a VACUUM, after which the header has the new size.
+    /// Size of the database at the last look. Only a VACUUM makes it smaller, and then the header has the new size.
     bytes: u64,
-    /// When the database was written, in seconds and nanoseconds, and how far the log was copied then: as of the last look.
+    /// When the database was written, in seconds and nanoseconds, and how far the log was copied then. Both at the last
+    /// look.
     #[cfg(unix)]
     seen: Option<((i64, i64), wal::Copied)>,
     /// The database's header at the last look.
     #[cfg(unix)]
     header: [u8; 100],
-    /// Whether the file system says at once when a file was written. Those of a network or of a virtual machine's host may
-    /// say it later, when nothing was.
+    /// Whether the file system reports at once when a file was written. A network's or a virtual machine host's may
+    /// report it later, although nothing was written then.
     #[cfg(unix)]
     is_prompt: bool,
     /// Where the database says which one it is, once that is known.
     #[cfg(unix)]
     tag: Option<tag::Tag>,
-    /// What is wrong with what the files hold. Nothing mends that while they are open.
+    /// What is wrong with the contents of the files. That cannot be mended while they are open.
     damage: Option<&'static str>,
 }
 
@@ -49,14 +51,15 @@ struct Held {
 const WRITTEN_OVER: &str = "the database file was written over; stop bulkd and restore the file";
 
 impl InPlace {
-    /// Locks the database itself: the lock beside it goes by a name, and a hard link is another.
+    /// Locks the database itself: the lock beside it goes by a name, and a hard link is another name.
     pub fn hold(path: &Path) -> Result<Self> {
         let failed =
             |error: &dyn std::fmt::Display| Error::startup(format!("{} cannot be opened: {error}", path.display()));
         let path_of_file = fs::canonicalize(path).map_err(|error| failed(&error))?;
         let file = File::open(&path_of_file).map_err(|error| failed(&error))?;
         if cfg!(unix) {
-            // Other than SQLite's own locks, it is one of the open file. A file system that has none has the lock beside it.
+            // Unlike SQLite's own locks, this one belongs to the open file. Where the file system has no such locks,
+            // the lock beside it has to do.
             if let Err(TryLockError::WouldBlock) = file.try_lock() {
                 return Err(Error::startup(format!("{} is in use by another bulkd", path.display())));
             }
@@ -84,7 +87,7 @@ impl InPlace {
         }))))
     }
 
-    /// From now on the database also has to have the tag that `conn` finds in it: no other database has the same.
+    /// From now on the database must also have the tag that `conn` finds in it: no other database has the same.
     pub fn expect_tag(&self, conn: &Connection) -> rusqlite::Result<()> {
         #[cfg(unix)]
         {
@@ -105,15 +108,15 @@ impl InPlace {
         }
     }
 
-    /// Refuses to believe what was read in a file that holds another's pages now.
+    /// Refuses to trust what was read from a file that holds another's pages now.
     pub fn check_contents(&self) -> Result<()> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         held.problem();
         held.damage.map_or(Ok(()), |damage| Err(Error::unavailable(damage)))
     }
 
-    /// Refuses to copy a log into a database if what either of them holds is another's. Into one that has only another name
-    /// now, or none, it does no harm.
+    /// Refuses to copy a log into a database if either of them holds another's contents. If the database only has
+    /// another name, or none, the copy does no harm.
     pub fn check_copy(&self) -> Result<()> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         held.problem();
@@ -127,8 +130,8 @@ impl InPlace {
         }
     }
 
-    /// To be called when all connections are closed. The log of a database that was written over gets another name: the
-    /// next start would put its pages into a file that they are not of.
+    /// To be called when all connections are closed. If the database was overwritten, its log gets another name:
+    /// otherwise the next start would copy pages into a file that they do not belong to.
     pub fn set_log_aside(&self) {
         #[cfg(unix)]
         {
@@ -144,15 +147,15 @@ impl InPlace {
         }
     }
 
-    /// Whether the database or its log has grown as large as this process may let a file become (`ulimit -f`). SQLite
-    /// says of it no more than that a write has failed.
+    /// Whether the database or its log has reached the largest size that this process may write (`ulimit -f`). SQLite
+    /// only reports that a write has failed.
     #[cfg(unix)]
     pub fn is_at_size_limit(&self) -> bool {
         use super::file::PAGE_BYTES;
         let Some(limit) = rustix::process::getrlimit(rustix::process::Resource::Fsize).current else { return false };
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let sizes = [held.file.metadata(), fs::metadata(&held.log_path)];
-        // What would go beyond it is written in part or not at all.
+        // What would exceed it is written in part or not at all.
         sizes.into_iter().flatten().any(|metadata| metadata.len() + PAGE_BYTES as u64 > limit)
     }
 
@@ -163,7 +166,8 @@ impl InPlace {
 }
 
 impl Drop for Held {
-    /// By name, and not only by closing: a process that is being started at this moment has a copy of every handle.
+    /// Unlocks explicitly. Closing is not enough: a process that is being started at this moment has a copy of every
+    /// handle.
     fn drop(&mut self) {
         let _ = self.file.unlock();
     }
@@ -185,7 +189,7 @@ impl Held {
 
     fn look(&mut self) -> std::result::Result<(), Problem> {
         use std::os::unix::fs::{FileExt, MetadataExt};
-        // First: a copy that begins after this look at it has not written before it.
+        // First: a copy that begins after this point has not written before it.
         let log = self.log.as_ref().and_then(wal::Log::state);
         let Ok(open) = self.file.metadata() else {
             return Err(Problem::Place("the database file cannot be looked at"));
@@ -242,7 +246,7 @@ impl Held {
     }
 }
 
-/// Whether a file lies on one of the file systems of Linux that keep the time of the last write themselves.
+/// Whether a file is on one of the Linux file systems that keep the time of the last write themselves.
 #[cfg(target_os = "linux")]
 fn is_prompt(file: &File) -> bool {
     // Source: `statfs(2)`. btrfs, ext2 to ext4, F2FS, overlayfs, tmpfs, XFS, ZFS.
@@ -257,13 +261,13 @@ fn is_prompt(_: &File) -> bool {
 
 #[cfg(unix)]
 enum Problem {
-    /// With a file's name. It may be given back.
+    /// With a file's name, which it may get back.
     Place(&'static str),
-    /// With what a file holds.
+    /// With a file's contents.
     Damage(&'static str),
 }
 
-/// The text by which a database is known from all others: the one that is a part of its messages' ids.
+/// The text that tells a database from all others. It is also a part of its messages' ids.
 #[cfg(unix)]
 mod tag {
     use std::fs::File;
@@ -273,10 +277,10 @@ mod tag {
 
     pub struct Tag {
         text: String,
-        /// Where the page lies that has it, and how long a page is. A `VACUUM` moves it.
+        /// The place of the page that has it, and the size of a page. A `VACUUM` moves it.
         page_at: u64,
         page_bytes: usize,
-        /// A new database has it in its log alone until that is copied.
+        /// In a new database only the log has it until that is copied.
         was_there: bool,
     }
 
@@ -291,8 +295,8 @@ mod tag {
             Ok(Tag { text, page_at, page_bytes: page_bytes as usize, was_there: false })
         }
 
-        /// Whether this database has it, or has not come to have it yet. It costs the reading of a page, and of all of them
-        /// where it is not where it was.
+        /// Whether this database has it, or does not have it yet. Reads one page, or all pages if it is not where it
+        /// was.
         pub fn is_in(&mut self, database: &File) -> bool {
             if self.is_in_page(database, self.page_at) {
                 self.was_there = true;
@@ -315,8 +319,8 @@ mod tag {
     }
 }
 
-/// The write-ahead log, and what the connections say of it in the memory that they share. Source: "The WAL-Index File
-/// Format" of SQLite's documentation.
+/// The write-ahead log, and what the connections note about it in the memory that they share. Source: "The WAL-Index
+/// File Format" of SQLite's documentation.
 #[cfg(unix)]
 mod wal {
     use std::fs::{File, Metadata};
@@ -333,10 +337,10 @@ mod wal {
     /// Changes with each copy of the log into the database.
     #[derive(Clone, Copy, PartialEq, Eq)]
     pub struct Copied {
-        /// Other ones each time that the log starts over.
+        /// These change each time that the log starts over.
         salts: [u8; 8],
         frames: u32,
-        /// As many as a copy was to copy, noted before it began.
+        /// How much a copy was going to copy, noted before it began.
         attempted: u32,
     }
 
@@ -351,12 +355,12 @@ mod wal {
         id: (u64, u64),
         file: File,
         shared: File,
-        /// A copy that seemed to have begun when the log was opened: what takes over a log that was left says so.
+        /// A copy that seemed to be under way when the log was opened: taking over a log that was left looks like that.
         found: Option<Copied>,
     }
 
     impl Log {
-        /// Not while it is being made.
+        /// `None` while the log is being created.
         pub fn open(database: &Path, path: &Path) -> Option<Self> {
             let file = File::open(path).ok()?;
             let shared = File::open(with_suffix(database, "-shm")).ok()?;
@@ -388,12 +392,12 @@ mod wal {
             state.copied.attempted > state.copied.frames && self.found != Some(state.copied)
         }
 
-        /// From now on a copy that seems to have begun has.
+        /// From now on a copy that seems to be under way is.
         pub fn begin_copy(&mut self) {
             self.found = None;
         }
 
-        /// Whether a log of this size has the frames that are committed, behind its own header.
+        /// Whether a log of this size has all committed frames, behind its own header.
         pub fn holds(&self, state: &State, bytes: u64) -> bool {
             let needed = 32 + u64::from(state.frames) * (24 + u64::from(state.page_bytes));
             let mut salts = [0; 8];
@@ -408,7 +412,7 @@ mod wal {
     }
 }
 
-/// How large a database is, as its header says. Source: "The Database Header" of SQLite's file format.
+/// The size of a database as its header says. Source: "The Database Header" of SQLite's file format.
 #[cfg(unix)]
 fn bytes_of(header: &[u8; 100]) -> u64 {
     let page_bytes = match u16::from_be_bytes([header[16], header[17]]) {
@@ -420,7 +424,7 @@ fn bytes_of(header: &[u8; 100]) -> u64 {
 
 #[cfg(not(unix))]
 impl Held {
-    /// Other systems do not let an open file be taken away.
+    /// Other systems do not let an open file be removed.
     fn problem(&mut self) -> Option<&'static str> {
         None
     }

@@ -1,4 +1,4 @@
-//! From the version of a file to ours, which is its `PRAGMA user_version`.
+//! From the version of a file to ours. The version is the file's `PRAGMA user_version`.
 
 use std::path::Path;
 
@@ -12,11 +12,11 @@ use crate::id::Ids;
 /// `PRAGMA application_id` of our files: "blkd".
 pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"blkd");
 
-/// What a file made today begins with.
+/// The schema of a new file.
 const SCHEMA: &str = include_str!("../../../schema.sql");
 
-/// The way of an old file to today's version: entry `i` leads from version `i + 1` to the next one. Never remove or edit
-/// an entry: it has run on people's files.
+/// The migrations: entry `i` leads from version `i + 1` to the next one. Never remove or edit an entry: it has run on
+/// people's files.
 const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/1_to_2.sql"),
     include_str!("migrations/2_to_3.sql"),
@@ -89,7 +89,7 @@ fn create(conn: &Connection, now: Timestamp, ids: &mut Ids) -> rusqlite::Result<
     Ok(())
 }
 
-/// A migration may write the schema past SQLite's own rules: what it leaves has to fit the rows.
+/// A migration may write the schema past SQLite's own checks: the rows must fit the result.
 fn refuse_unsound(conn: &Connection) -> rusqlite::Result<()> {
     let finding: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     match finding.as_str() {

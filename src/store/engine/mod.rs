@@ -1,5 +1,5 @@
-//! What knows SQLite as a machine, and of no table but that of the file as a whole: the file and its versions, the connections, the one writer
-//! with its transactions, and rows as such.
+//! What knows SQLite, and no table but that of the file as a whole: the file and its versions, the connections, the one
+//! writer with its transactions, and rows in general.
 
 pub mod bell;
 pub mod change;

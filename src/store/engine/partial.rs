@@ -1,4 +1,5 @@
-//! A file on its way: under a name that tells so until it is complete, so that a kill leaves no half of one under its own.
+//! A file that is being written, under a name that says so until it is complete. So a kill leaves no half of a file
+//! under its own name.
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{ErrorKind, Read};
@@ -9,12 +10,12 @@ use tempfile::TempPath;
 use super::file::{HEADER_BYTES, is_ours, same_file, sync_folder, with_suffix};
 use crate::error::{Error, Kind, Result};
 
-/// Behind the name that the file is to have.
+/// Follows the name that the file is to have.
 const SUFFIX: &str = "-partial";
-/// Behind that, what SQLite may have beside it.
+/// Follows that: what SQLite may have beside it.
 const JOURNALS: [&str; 2] = ["-wal", "-journal"];
 
-/// An empty file that is locked for us, and removed when it is dropped without having been given its name.
+/// An empty file that is locked for us. Unless it gets its name, it is removed when it is dropped.
 pub struct Partial {
     path: Option<TempPath>,
     target: PathBuf,
@@ -24,8 +25,8 @@ pub struct Partial {
 }
 
 impl Partial {
-    /// What an earlier process has left under this name is removed: it is locked as long as it is made. What is none of
-    /// ours stays, and is in the way.
+    /// Removes what an earlier process has left under this name: a file that is being written is locked. A file that is
+    /// not ours stays, and prevents this one.
     pub fn create(target: &Path) -> Result<Self> {
         let path = with_suffix(target, SUFFIX);
         let failed =
@@ -46,7 +47,7 @@ impl Partial {
                 Err(error) => return Err(failed(error)),
             };
             match file.try_lock() {
-                // Else another process took it for left over, before it was locked.
+                // Otherwise another process took it for a left-over before it was locked.
                 Ok(()) if !same_file(&file, &path) => continue,
                 Ok(()) | Err(TryLockError::Error(_)) => {}
                 Err(TryLockError::WouldBlock) => return Err(is_made()),
@@ -60,8 +61,8 @@ impl Partial {
         self.path.as_deref().unwrap_or(&self.target)
     }
 
-    /// Gives it the owner of the file that it is to replace, and with its name that file's mode: whoever makes it, the
-    /// daemon's user is to read it. Until then it is for us alone.
+    /// Gives it the owner of the file that it is to replace and, together with the name, that file's mode: the daemon's
+    /// user must be able to read it. Until then only we can.
     pub fn take_owner_of(&mut self, replaced: &fs::Metadata) -> Result<()> {
         #[cfg(unix)]
         {
@@ -82,7 +83,7 @@ impl Partial {
         Ok(())
     }
 
-    /// Refuses to go on if the disk has not so much room.
+    /// Fails if the disk has less room than this.
     pub fn refuse_without_room(&self, bytes: u64) -> Result<()> {
         #[cfg(unix)]
         if let Some(folder) = self.path().parent()
@@ -97,12 +98,12 @@ impl Partial {
         Ok(())
     }
 
-    /// Brings to the disk what was written so far.
+    /// Syncs what was written so far.
     pub fn sync(&self) -> Result<()> {
         self.file.sync_all().map_err(|error| self.failed(error))
     }
 
-    /// Gives it the name, in place of what has it, or only if nothing has.
+    /// Gives it the name. With `replace` in place of a file that has it, otherwise only if there is none.
     pub fn place(mut self, replace: bool) -> Result<()> {
         if let Some(permissions) = self.permissions.take() {
             let set = self.file.set_permissions(permissions).and_then(|()| self.file.sync_all());
@@ -135,7 +136,7 @@ fn new_file(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// What became of a file that has the name of one on its way.
+/// What was done about a file with a partial name.
 enum Removal {
     /// It was left over, or is gone by now.
     Removed,
@@ -147,7 +148,7 @@ enum Removal {
 /// Removes what a process that was killed has left on the way to `target`.
 pub fn remove_left_over_of(target: &Path) {
     let real = fs::canonicalize(target);
-    // What cannot be removed is in the way of the next that is made, which says so.
+    // What cannot be removed prevents the next partial file, which reports it.
     let _ = remove_left_over(&with_suffix(real.as_deref().unwrap_or(target), SUFFIX));
 }
 

@@ -11,14 +11,14 @@ use rusqlite::Connection;
 use super::file;
 use crate::error::{Error, Result};
 
-/// Queries of requests that run at once; the next waits for one of them. Each connection holds a cache and a few file
-/// descriptors.
+/// Queries of requests that run at once. The next one waits for one of them. Each connection holds a cache and a few
+/// file descriptors.
 pub const REQUEST_READERS: usize = 16;
 /// And of threads that follow the rows, whose queries are short.
 pub const FOLLOWER_READERS: usize = 8;
 
-/// Channels hold what is idle, because a lock would make readers queue for it: connections, and room for those that are
-/// not open. An open one is taken first: most of the time a few are enough.
+/// Idle entries are in channels, because readers would queue for a lock: connections, and slots for those that are not
+/// open. An open one is taken first: a few are mostly enough.
 pub struct Readers {
     path: PathBuf,
     idle: Receiver<Connection>,
@@ -27,7 +27,8 @@ pub struct Readers {
     leave: Sender<()>,
 }
 
-/// A connection that a thread holds. Dropped in the middle of a query it leaves room for a new one, else it is used again.
+/// A connection that a thread holds. Dropped during a query, it leaves a slot for a new one; otherwise it is used
+/// again.
 pub struct Reader<'a> {
     conn: Option<Connection>,
     is_sound: bool,
@@ -44,7 +45,7 @@ impl Readers {
         Readers { path: path.to_owned(), idle, back, room, leave }
     }
 
-    /// One of them, as soon as one is idle.
+    /// A reader, as soon as one is idle.
     pub fn take(&self) -> Result<Reader<'_>> {
         if let Some(reader) = self.try_take()? {
             return Ok(reader);
@@ -56,7 +57,7 @@ impl Readers {
         self.reader(conn.map_err(|_| Error::internal("there are no readers"))?)
     }
 
-    /// An idle one, if there is one.
+    /// An idle reader, if there is one.
     pub fn try_take(&self) -> Result<Option<Reader<'_>>> {
         let conn = self.idle.try_recv().map(Some).or_else(|_| self.room.try_recv().map(|()| None));
         conn.ok().map(|conn| self.reader(conn)).transpose()
@@ -83,13 +84,13 @@ impl Reader<'_> {
         self.conn.as_ref().expect("a reader has a connection from take to drop")
     }
 
-    /// A query begins, of which it is not known how it leaves the connection.
+    /// Begins a query. Until it has ended well, the state of the connection counts as unknown.
     pub fn begin(&mut self) -> &Connection {
         self.is_sound = false;
         self.conn()
     }
 
-    /// Its last query went well.
+    /// The last query went well.
     pub fn give_back(mut self) {
         self.is_sound = true;
     }

@@ -1,11 +1,11 @@
 //! The recipients that are in a job already: a set in memory for each job that takes users.
 //!
 //! A unique index on random ids costs many times the insert itself, and more as it grows. The set costs about 20 bytes
-//! a user and the same at any size. It holds 32 bits of each recipient's hash beside the place of its row, and a hit is
-//! confirmed against the row, so that the answer is exact. It is only a cache of the table: it is made again from the
-//! rows when it is missing, and dropped when the writer takes something back. One that is large and missing is made
-//! beside the writer, which then only adds those that have come since. All sets together have a bound: beyond it those
-//! that were used longest ago go, but for the one that was used last.
+//! a user, and the same time at any size. It holds 32 bits of each recipient's hash beside the place of its row. A hit
+//! is confirmed against the row, so the answer is exact. The set is only a cache of the table: it is made again from
+//! the rows when it is missing, and dropped when the writer rolls back. A large set that is missing is made beside the
+//! writer, which then only adds what has come since. All sets together have a bound: beyond it the least recently used
+//! go, except the last one used.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -19,7 +19,7 @@ use crate::model::row::JobRow;
 
 /// Jobs whose sets are kept at most.
 const CACHED_JOBS: usize = 512;
-/// A table that grows moves all of its entries at once. Many small ones move a few at a time.
+/// A growing table moves all of its entries at once. Many small ones move a few at a time.
 const SHARDS: usize = 64;
 
 /// A hash of a recipient, different in every process, so that no client can choose ids that collide.
@@ -34,7 +34,7 @@ pub struct Recipients {
     jobs: HashMap<JobRow, RecipientSet>,
     /// What they take, as of the last commit,
     bytes: usize,
-    /// and may take.
+    /// and what they may take.
     most_bytes: usize,
     cached: CachedJobs,
     dirty: Vec<JobRow>,
@@ -48,7 +48,7 @@ pub struct CachedJobs(Arc<CachedIds>);
 #[derive(Default)]
 struct CachedIds {
     job_ids: Mutex<HashSet<String>>,
-    /// Those that requests at work need, and how many of these do.
+    /// The sets that requests in progress need, and how many need each.
     wanted: Mutex<HashMap<String, usize>>,
 }
 
@@ -65,14 +65,14 @@ impl CachedJobs {
         self.job_ids().contains(job_id)
     }
 
-    /// Has a job's set make no room for others: the writer would have to read it anew for a request that is at work.
+    /// Keeps a job's set in memory: a request in progress would make the writer read it again.
     pub fn want(&self, job_id: &str) -> Wanted {
         *self.wanted().entry(job_id.to_owned()).or_default() += 1;
         Wanted { jobs: self.clone(), job_id: job_id.to_owned() }
     }
 }
 
-/// As long as it lives, a job's set stays.
+/// As long as this lives, a job's set stays.
 pub struct Wanted {
     jobs: CachedJobs,
     job_id: String,
@@ -96,7 +96,7 @@ pub struct RecipientSet {
     shards: Vec<HashTable<(u32, u32)>>,
     len: u64,
     used: u64,
-    /// What is counted of it.
+    /// The bytes that it counts for.
     bytes: usize,
 }
 
@@ -114,8 +114,8 @@ impl RecipientSet {
         self.len
     }
 
-    /// Adds the recipient with this hash at this place, unless one of those with the same hash is the same one, which
-    /// `same` tells from their place. Returns whether it was added.
+    /// Adds the recipient with this hash at this place, unless it is the same as one with this hash, which `same` tells
+    /// from the other's place. Returns whether it was added.
     pub fn add(&mut self, hash: u32, seq: u32, mut same: impl FnMut(u32) -> Result<bool>) -> Result<bool> {
         if self.shards.is_empty() {
             self.shards.resize_with(SHARDS, HashTable::new);
@@ -143,19 +143,19 @@ impl RecipientSet {
     }
 }
 
-/// The table takes the place from the low bits of a 64-bit hash and a first comparison from the high ones.
+/// The table takes the place from the low bits of a 64-bit hash, and a first comparison from the high bits.
 fn spread(hash: u32) -> u64 {
     (u64::from(hash) / SHARDS as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32)
 }
 
 impl Recipients {
-    /// That take so many bytes together.
+    /// Sets that take up to so many bytes together.
     pub fn new(cached: CachedJobs, most_bytes: usize) -> Self {
         Recipients { jobs: HashMap::new(), bytes: 0, most_bytes, cached, dirty: Vec::new(), clock: 0 }
     }
 
-    /// The set of a job that has `received` users; `load` adds those that it does not know yet. Until the end of the
-    /// group it counts as dirty.
+    /// The set of a job that has `received` users. `load` adds those that it lacks. Until the end of the group it
+    /// counts as dirty.
     pub fn of_job(
         &mut self,
         job: JobRow,
@@ -176,10 +176,10 @@ impl Recipients {
         Ok(set)
     }
 
-    /// Takes a set that was made of what is committed, unless there is one.
+    /// Adds a set that was made from committed rows, unless there is one.
     pub fn insert_if_absent(&mut self, job: JobRow, set: RecipientSet) {
         if self.jobs.contains_key(&job) {
-            // A job of the same id in another environment may have dropped the mark that both share.
+            // A job with the same id in another environment may have removed the mark that both share.
             self.cached.job_ids().insert(set.job_id);
             return;
         }
@@ -204,7 +204,8 @@ impl Recipients {
         self.jobs.contains_key(&job)
     }
 
-    /// Takes the set of a job that had no users, made of those that the group adds. Until its end it counts as dirty.
+    /// Adds the set of a job that had no users, made of those that the group adds. Until the end of the group it counts
+    /// as dirty.
     pub fn insert_new(&mut self, job: JobRow, set: RecipientSet) {
         self.clock += 1;
         self.dirty.push(job);
@@ -219,7 +220,7 @@ impl Recipients {
         }
     }
 
-    /// Drops the set that was not used for longest, of those that may go. The one that was used last may not.
+    /// Drops the least recently used set of those that may go. The last one used may not.
     fn drop_oldest(&mut self) -> bool {
         let wanted = self.cached.wanted();
         let may_go = self.jobs.iter().filter(|(_, set)| set.used < self.clock && !wanted.contains_key(&set.job_id));
@@ -233,15 +234,15 @@ impl Recipients {
         self.dirty.len()
     }
 
-    /// What was changed since it was `from` many is undone in the file, and dropped here.
+    /// The file rolls back the changes since `from`. The sets that were changed are dropped.
     pub fn rollback(&mut self, from: usize) {
         for job in self.dirty.split_off(from) {
             self.drop_job(job);
         }
     }
 
-    /// What was changed is committed. A set that is too large for all has to stay as long as no other is used: it would
-    /// be made again with each call.
+    /// The changes are committed. A set that exceeds the bound alone stays as long as no other is used: otherwise each
+    /// call would make it again.
     pub fn commit(&mut self) {
         for job in std::mem::take(&mut self.dirty) {
             self.count(job);

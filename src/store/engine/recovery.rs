@@ -1,4 +1,4 @@
-//! What a start finds after an end that was not clean, and says in the log.
+//! What a start finds after an unclean end, and reports in the log.
 
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
@@ -12,10 +12,10 @@ use super::stopping::Stopping;
 use crate::error::{Error, Result};
 use crate::threads::catch;
 
-/// A larger file is not looked over by itself: that takes seconds of the disk, and holds on to the log.
+/// A larger file is not checked automatically: that takes seconds of the disk, and holds the log.
 const LOOKED_OVER_BYTES: u64 = 1 << 30;
 
-/// What stood there before SQLite touched it.
+/// What was there before SQLite touched it.
 pub struct Found {
     path: PathBuf,
     left: Option<Stage>,
@@ -42,13 +42,12 @@ impl Found {
         Error::startup(format!("{} cannot be read: {error}; `bulkd check` shows where", self.path.display()))
     }
 
-    /// Tells of an end that was not clean, once `conn` has taken over what the log held. Returns whether the file is to be
-    /// looked over.
+    /// Reports an unclean end, once `conn` has taken over what the log held. Returns whether the file is to be checked.
     pub fn tell(&self, conn: &Connection) -> Result<bool> {
         let log_path = with_suffix(&self.path, "-wal");
         let (path, log_path) = (self.path.display(), log_path.display());
         const UNCLEAN: &str = "the last run did not end cleanly";
-        // Of a file whose lock is gone this is all that is known.
+        // Nothing else is known of a file whose lock is gone.
         let is_marked = self.database.is_some() && serving::is_marked(conn).map_err(|error| self.unreadable(&error))?;
         match (self.left, self.database, self.log) {
             (Some(Stage::Serving), None, _) => {
@@ -78,13 +77,13 @@ impl Found {
     }
 }
 
-/// Pages in the log as it is read: what is damaged in it, and all that comes after, is not.
+/// Pages of the log that are read: a damaged page ends it.
 fn pages_in_log(conn: &Connection) -> Result<i64> {
     Ok(conn.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get::<_, i64>(1))?.max(0))
 }
 
-/// Looks over in a thread of its own whether the file holds together, and logs an error if it does not. Without room for
-/// the thread the file is served all the same.
+/// Checks in a thread of its own whether the file is sound, and logs an error if not. Without room for the thread the
+/// file is served all the same.
 pub fn look_over(path: &Path, stopping: &Stopping) -> Option<JoinHandle<()>> {
     let (path, stopping) = (path.to_owned(), stopping.clone());
     let work = move || {
@@ -106,13 +105,13 @@ pub fn look_over(path: &Path, stopping: &Stopping) -> Option<JoinHandle<()>> {
 fn find(path: &Path, stopping: &Stopping) -> Result<Option<String>> {
     let mut conn = file::open_reader(path)?;
     stopping.watch(&mut conn)?;
-    // Of one moment: with it open no page of the log is written over, whatever is copied meanwhile.
+    // All of one moment: while this is open no page of the log is overwritten, whatever is copied.
     let conn = conn.unchecked_transaction()?;
     let pages: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
     let in_log = pages_in_log(&file::open_reader(path)?)?;
     let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
     let page_bytes: i64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-    // What is not in the file yet is in the log. It is asked by another connection, since that of a transaction may not.
+    // What is not in the file yet is in the log. Another connection asks for that, since one in a transaction may not.
     let there = (bytes / page_bytes.unsigned_abs()) as i64 + in_log;
     if there < pages {
         return Ok(Some(format!("at least {} of its {pages} pages are missing", pages - there)));

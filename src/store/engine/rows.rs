@@ -1,5 +1,5 @@
-//! Values of rows, and many rows in few statements: what a statement costs by itself is a good part of what a small row
-//! costs.
+//! Values of rows, and many rows in few statements: the fixed cost of a statement is a good part of the cost of a small
+//! row.
 
 use std::sync::OnceLock;
 
@@ -42,7 +42,7 @@ pub fn optional_name<T>(
     row.get_ref(column)?.as_str_or_null()?.map(|text| from_name(text).ok_or_else(|| unknown(column))).transpose()
 }
 
-/// What a column holds is nothing that it can hold.
+/// A column holds a value that it cannot have.
 pub fn unknown(column: usize) -> rusqlite::Error {
     rusqlite::Error::InvalidColumnType(column, "a name".to_owned(), Type::Text)
 }
@@ -55,8 +55,8 @@ pub trait InsertRow {
     /// The statement up to its VALUES, with the number first, then the [shared](InsertRow::SHARED)
     /// columns, then those of its [own](InsertRow::OWN).
     const INSERT: &'static str;
-    /// Columns in which most rows are like their neighbours: a statement is told them once for all of its rows, since
-    /// every value that it is told is copied.
+    /// Columns in which most rows are like their neighbours. They are bound once for all rows of a statement, since
+    /// every bound value is copied.
     const SHARED: usize;
     const OWN: usize;
 
@@ -80,7 +80,7 @@ pub fn append<R: InsertRow>(conn: &Connection, first_number: i64, rows: &[R]) ->
     insert(conn, Layout { rows: 1, shared_columns: true }, number, rest).map(drop)
 }
 
-/// The texts of statements, each made when it is first needed: that takes longer than many a row.
+/// The texts of statements, each made when it is first needed: making one takes longer than inserting many a row.
 pub struct Statements([OnceLock<String>; 3]);
 
 impl Statements {
@@ -89,14 +89,14 @@ impl Statements {
     }
 }
 
-/// How many rows a statement inserts, and whether it is told the shared columns once for all of them.
+/// How many rows a statement inserts, and whether the shared columns are bound once for all of them.
 #[derive(Clone, Copy)]
 struct Layout {
     rows: usize,
     shared_columns: bool,
 }
 
-/// Inserts rows, as many as the layout has at a time, and returns the number after the last one.
+/// Inserts rows, as many at a time as the layout has, and returns the number after the last one.
 fn insert<R: InsertRow>(conn: &Connection, layout: Layout, first_number: i64, rows: &[R]) -> Result<i64> {
     if rows.is_empty() {
         return Ok(first_number);
@@ -139,7 +139,7 @@ impl Layout {
             if row > 0 && !self.shared_columns {
                 shared = parameters(R::SHARED);
             }
-            // SQLite gives a row without a number the next one, and need not look for its place.
+            // SQLite gives a row without a number the next one, and need not search for its place.
             let number = if row == 0 { &number } else { ", NULL" };
             rows.push(format!("({}{shared}{})", &number[2..], parameters(R::OWN)));
         }

@@ -1,5 +1,5 @@
-//! The mark in a file that says that a daemon serves it. A clean stop takes it away. As long as it is there the file is not
-//! whole without its log, and this is known also if all that stood beside the file is gone.
+//! The mark in a file that a daemon serves it. A clean stop removes it. While it is there, the file is incomplete
+//! without its log. This is known even if everything beside the file is gone.
 
 use rusqlite::Connection;
 
@@ -17,7 +17,7 @@ pub fn mark(conn: &Connection) -> rusqlite::Result<bool> {
     Ok(conn.execute("UPDATE file SET serving = 1 WHERE serving = 0", [])? > 0)
 }
 
-/// Of a file of any version.
+/// For a file of any version.
 pub fn clear(conn: &Connection) -> rusqlite::Result<()> {
     if is_marked(conn)? {
         conn.execute("UPDATE file SET serving = 0", [])?;
@@ -25,7 +25,7 @@ pub fn clear(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Takes the mark away from a copy, which is whole by itself and needs no log: it leaves write-ahead mode, too.
+/// Removes the mark from a copy. A copy is complete and needs no log, so it leaves write-ahead mode, too.
 pub fn clear_copy(conn: &Connection) -> rusqlite::Result<()> {
     if !can_be_marked(conn)? {
         return Ok(());

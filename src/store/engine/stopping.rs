@@ -1,4 +1,4 @@
-//! Long looks at a file, which a stop cuts short.
+//! Long reads of a file, which a stop interrupts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::error::{Error, Result};
 
-/// Steps of SQLite's machine from one look at the flag to the next: far less than a millisecond.
+/// Steps of SQLite's virtual machine between two looks at the flag: far less than a millisecond.
 const STEPS: i32 = 10_000;
 
 /// Whether all is to stop. Copies share it.
@@ -19,7 +19,7 @@ impl Stopping {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// Refuses to go on once all is to stop.
+    /// Fails once all is to stop.
     pub fn check(&self) -> Result<()> {
         match self.0.load(Ordering::SeqCst) {
             true => Err(Error::unavailable("bulkd is stopping")),
@@ -27,7 +27,7 @@ impl Stopping {
         }
     }
 
-    /// Cuts short what the connection is doing once all is to stop.
+    /// Interrupts what the connection is doing once all is to stop.
     pub fn watch(&self, conn: &mut Connection) -> rusqlite::Result<()> {
         let stopping = self.clone();
         conn.progress_handler(STEPS, Some(move || stopping.check().is_err()))

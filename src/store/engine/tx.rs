@@ -15,9 +15,9 @@ use crate::store::text_index::TextIndex;
 pub struct Db<'a> {
     pub(in crate::store) conn: &'a Connection,
     pub(in crate::store) now: Timestamp,
-    /// How messages end, where a test has said it.
+    /// How messages end, where a test has set it.
     pub(in crate::store) outcomes: Option<&'a Outcomes>,
-    /// What is known of the texts of messages.
+    /// The index of the texts of messages.
     pub(in crate::store) texts: Option<&'a TextIndex>,
 }
 
@@ -62,7 +62,7 @@ impl<'a> Tx<'a> {
         Tx { db: Db::new(conn, now), set_back_millis, ids, recipients, wakeups: Wakeups::default() }
     }
 
-    /// By how much the clock was set back since the daemon's start, all in all, at the time of this change.
+    /// By how much the clock was set back since the daemon's start, in total, at the time of this change.
     pub fn set_back_millis(&self) -> i64 {
         self.set_back_millis
     }

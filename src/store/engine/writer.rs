@@ -1,12 +1,12 @@
 //! The one writer: a thread that runs queued changes, many in one commit.
 //!
 //! A group is what has queued up while the group before it was written to the disk, so that all requests that wait for
-//! a commit share one. A request that comes later is in the next group. If it were let in, the few clients that there are
-//! would all end up in the same group, and none of them would prepare its next request while that group is written. No
-//! request is answered before the commit.
+//! a commit share one. A request that comes later is in the next group. If it were let in, few clients would all end up
+//! in the same group, and none of them would prepare its next request while that group is written. No request is
+//! answered before the commit.
 //!
-//! Changes wait in two lanes. Those that a client waits for come first. What is done beside them, such as the parts of a
-//! large job, has a turn after each of their groups, which ends as soon as one of them waits again.
+//! Changes wait in two lanes. Those that a client waits for come first. Background changes, such as the parts of a
+//! large job, have a turn after each group of the first lane. Their group ends as soon as a client waits again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,7 +33,7 @@ use crate::outage::Outage;
 use crate::settings::Durability;
 use crate::threads::{self, catch};
 
-/// A group that holds so many changes is committed.
+/// A group with so many changes is committed.
 const GROUP_CHANGES: usize = 256;
 /// A group that has been open for so long is committed.
 const GROUP_TIME: Duration = Duration::from_millis(10);
@@ -41,28 +41,28 @@ const GROUP_TIME: Duration = Duration::from_millis(10);
 /// Changes that a lane holds; a thread that submits one more waits.
 const LANE_CHANGES: usize = 1024;
 
-/// Where a change waits for the writer. Within a lane changes are made in the order in which they were submitted.
+/// Where a change waits for the writer. The changes of a lane are made in the order in which they were submitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// Of what a client waits for: requests, and small jobs.
+    /// For what a client waits for: requests, and small jobs.
     Ahead,
-    /// Of what is done beside it.
+    /// For what is done in the background.
     Behind,
 }
 const AT_SIZE_LIMIT: &str =
     "the database file has reached the size that this process may give to a file (`ulimit -f`); try again later";
 
-/// What is told by how many milliseconds the clock was set back.
+/// Called with the milliseconds by which the clock was set back.
 type OnSetBack = Box<dyn Fn(&Db<'_>, i64) + Send>;
-/// How many commits there were that made messages, or changed what is known of them.
+/// How many commits have made messages, or changed what is known of them.
 #[derive(Clone, Default)]
 pub struct MessageCommits(Arc<CommitCounters>);
 
 #[derive(Default)]
 struct CommitCounters {
-    /// Counted before they are made: a look at the rows sees no other.
+    /// Counted before they are made, so that rows of an uncounted commit are never seen.
     all: AtomicU64,
-    /// Those that are on the disk, if they are to be.
+    /// Those that are on the disk, if they have to be.
     synced: AtomicU64,
 }
 
@@ -71,20 +71,20 @@ impl MessageCommits {
         self.0.all.load(Ordering::SeqCst)
     }
 
-    /// Whether so many of them are on the disk, as far as that is promised of any commit.
+    /// Whether so many of them are on the disk, as far as commits promise that.
     pub fn are_synced(&self, count: u64) -> bool {
         self.0.synced.load(Ordering::SeqCst) >= count
     }
 }
 
-/// Whether the file is marked as one that is served.
+/// Whether the file is marked as served.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Marking {
     /// It is thrown away.
     None,
     /// The mark is left in the log, which another program copies.
     InLog,
-    /// The mark is copied into the database at once: it is there without the log.
+    /// The mark is copied into the database at once, so that it is there without the log.
     InDatabase,
 }
 
@@ -119,12 +119,12 @@ type Changes = Receiver<Box<dyn QueuedChange>>;
 type ChangesIn = Sender<Box<dyn QueuedChange>>;
 
 impl Lanes<Changes> {
-    /// The next change, as soon as there is one; of the lane behind if it is that one's turn. `None` when all is over.
+    /// The next change, once there is one; from the lane behind if it is that lane's turn. `None` when all is over.
     fn next(&self, is_turn_of_behind: bool) -> Option<(Lane, Box<dyn QueuedChange>)> {
         let ahead = || self.ahead.try_recv().ok().map(|change| (Lane::Ahead, change));
         let behind = || self.behind.try_recv().ok().map(|change| (Lane::Behind, change));
         let next = if is_turn_of_behind { behind().or_else(ahead) } else { ahead().or_else(behind) };
-        // An empty lane ends when the store stops, and what is left is in the other one.
+        // An empty lane ends when the store stops. What is left is in the other lane.
         next.or_else(|| {
             select! {
                 recv(self.ahead) -> change => match change {
@@ -179,13 +179,13 @@ impl Writer {
             writer.is_marked = writer.mark();
             drop(marked);
             writer.run(&lanes);
-            // Only now, with the writer's connection closed: of two that close at once, each leaves the log to the
+            // Only now, with the writer's connection closed: of two that close at once, each would leave the log to the
             // other.
             checkpoints.stop();
         };
         let thread = threads::spawn_service(std::thread::Builder::new().name("writer".to_owned()), work)
             .map_err(|error| Error::startup(format!("the writer cannot be started: {error}")))?;
-        // What is read from now on is of a file that is served.
+        // From now on all reads are of a file that is marked as served.
         let _ = is_marked.recv();
         let lanes = Mutex::new(Some(Lanes { ahead: ahead.0, behind: behind.0 }));
         Ok((Writer { lanes, changes: AtomicU64::new(0) }, [thread, answering]))
@@ -203,7 +203,7 @@ impl Writer {
         pending
     }
 
-    /// The same, and no thread waits: `then` is called behind the commit.
+    /// The same, but no thread waits: `then` is called after the commit.
     pub fn submit_then<T: Send + 'static>(
         &self,
         lane: Lane,
@@ -215,7 +215,7 @@ impl Writer {
         self.queue(lane, behind(sync, undo, change, then));
     }
 
-    /// A change that finds no writer is dropped, which answers it.
+    /// Without a writer the change is dropped, which answers it.
     fn queue(&self, lane: Lane, change: Box<dyn QueuedChange>) {
         self.changes.fetch_add(1, Ordering::Relaxed);
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -239,18 +239,18 @@ impl Writer {
 struct Group {
     applied: Vec<Box<dyn QueuedChange>>,
     wakeups: Wakeups,
-    /// Taken from its lane, and for the next group.
+    /// Taken from its lane, but for the next group.
     carried_over: Option<Box<dyn QueuedChange>>,
 }
 
 struct WriterThread {
     setup: Setup,
     answers: AnswerThread,
-    /// What SQLite was last told.
+    /// The setting that SQLite has.
     synchronous: Durability,
-    /// Whether a sync has failed, and nothing was done about it.
+    /// Whether a sync has failed, and nothing was done about it yet.
     suspect: bool,
-    /// Whether the file says that it is served, if it is to.
+    /// Whether the file has the mark, if it is to have it.
     is_marked: bool,
     outage: Outage,
     /// By how much the clock had been set back at the last change.
@@ -274,8 +274,8 @@ impl WriterThread {
         }
     }
 
-    /// Marks the file before anything is acknowledged. Where that cannot be done, as on a full disk, it is done behind the
-    /// first commit.
+    /// Marks the file before anything is acknowledged. Where that fails, as on a full disk, it is done after the first
+    /// commit.
     fn mark(&self) -> bool {
         let Setup { conn, marking, checkpoints, .. } = &self.setup;
         if *marking == Marking::None {
@@ -291,8 +291,8 @@ impl WriterThread {
         marked.is_ok()
     }
 
-    /// SQLite copies the log when it closes the last connection that has seen it. That is this one if the checkpointer may
-    /// not copy it.
+    /// SQLite copies the log when the last connection that has seen it is closed. That is this one if the checkpointer
+    /// may not copy it.
     fn end(self) {
         let Setup { in_place, conn, .. } = &self.setup;
         if in_place.check_copy().is_err() {
@@ -308,8 +308,8 @@ impl WriterThread {
         }
     }
 
-    /// Commits a group of changes of one lane, and returns a change that was taken from it but has to go into the next
-    /// one.
+    /// Commits a group of changes of one lane. Returns a change that was taken from the lane but has to go into the
+    /// next group.
     fn group(
         &mut self,
         lane: Lane,
@@ -318,8 +318,8 @@ impl WriterThread {
     ) -> Option<Box<dyn QueuedChange>> {
         let mut group = Group::default();
         let outcome = self.changes(lane, first, lanes, &mut group).map_err(|error| self.explain(error));
-        // The file may have been taken away since the group was begun. Its changes are made, in a file that has another
-        // name or none: to say so is to promise that they are in the file of this one.
+        // The file may have been removed since the group was begun. Then its changes are made in a file with another
+        // name, or none: acknowledging them would promise that they are in the file of this name.
         let placed = outcome.as_ref().map_or(Ok(()), |()| self.setup.in_place.check());
         if let Err(error) = &placed {
             self.outage.failed(error);
@@ -347,7 +347,7 @@ impl WriterThread {
         group.carried_over
     }
 
-    /// What SQLite's error does not tell.
+    /// Adds what SQLite's error does not tell.
     fn explain(&self, error: Error) -> Error {
         use std::error::Error as _;
         let cause = error.source().and_then(|source| source.downcast_ref::<rusqlite::Error>());
@@ -372,7 +372,7 @@ impl WriterThread {
         if let Err(error) =
             self.setup.in_place.check().and_then(|()| self.clear_suspicion()).and_then(|()| self.begin(sync))
         {
-            // Nor would it begin for the changes behind it: they are answered now, and not one after the other.
+            // It would not begin for the changes behind it either. They are answered now, and not one after the other.
             group.applied.push(first);
             group.applied.extend(lanes.ahead.try_iter().chain(lanes.behind.try_iter()));
             return Err(error);
@@ -410,8 +410,8 @@ impl WriterThread {
         Ok(())
     }
 
-    /// When a sync has failed the kernel may count as written what is not, and the next sync proves nothing. Before
-    /// anything more is promised, what the log holds is copied into the database, and the log is emptied.
+    /// After a failed sync the kernel may take pages for written that are not, and the next sync proves nothing. Before
+    /// anything else is promised, the log is copied into the database, and emptied.
     fn clear_suspicion(&mut self) -> Result<()> {
         if self.suspect && !self.setup.checkpoints.empty(&self.setup.conn)? {
             return Err(Error::unavailable("the disk has reported an error; try again later"));
@@ -420,8 +420,8 @@ impl WriterThread {
         Ok(())
     }
 
-    /// Sets what the commit survives, and begins. SQLite does not let itself be told while a transaction is open, so a
-    /// group that need not be synced ends where a change comes that must be.
+    /// Sets what the commit survives, and begins. SQLite does not allow that inside a transaction, so a group that need
+    /// not be synced ends at a change that must be.
     fn begin(&mut self, sync: SyncWhen) -> Result<()> {
         let wanted = match (sync, self.setup.durability) {
             (SyncWhen::Later, Durability::Full) => Durability::Fast,
@@ -458,7 +458,7 @@ impl WriterThread {
             false
         });
         let wakeups = tx.wakeups;
-        // On some errors, a full disk among them, SQLite takes the whole transaction back by itself.
+        // On some errors, such as a full disk, SQLite itself rolls the whole transaction back.
         if self.setup.conn.is_autocommit() || undo == Undo::Group && !keep {
             let unknown = || Error::unavailable("the commit that it was in failed; try again later");
             return Err(change.take_error().unwrap_or_else(unknown));

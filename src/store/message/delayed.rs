@@ -37,7 +37,7 @@ pub fn list_delayed(db: &Db<'_>, from: MessageNumber, limit: usize) -> Result<Ve
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Has a message wait less long. Nothing, if it waits no more.
+/// Shortens a message's wait. Does nothing if it waits no more.
 pub fn bring_forward(tx: &Tx<'_>, it: &DelayedMessage) -> Result<()> {
     let mut bring = tx.conn.prepare_cached("UPDATE delayed SET due_at = ?2 WHERE number = ?1")?;
     bring.execute(params![it.number, it.due_at.millis()])?;

@@ -1,4 +1,4 @@
-//! What went out besides, or was refused before: the further deliveries of messages.
+//! The further deliveries of messages: what went out besides the first, or was refused before it.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -11,7 +11,7 @@ use crate::model::rendered_batch::RenderedMessage;
 use crate::model::row::MessageNumber;
 use crate::store::engine::{Db, Tx, rows};
 
-/// Writes what went out besides, or was refused before.
+/// Writes further deliveries.
 pub(in crate::store) fn append(tx: &Tx<'_>, number: MessageNumber, message: &RenderedMessage<'_>) -> Result<()> {
     for (position, verdict, delivery) in message.further() {
         let mut insert = tx.conn.prepare_cached(
@@ -64,7 +64,7 @@ pub(in crate::store) fn list(db: &Db<'_>, number: MessageNumber) -> Result<(Vec<
     Ok((before, after))
 }
 
-/// What a further delivery has come to, if there is one at this position.
+/// The status of a further delivery, if there is one at this position.
 pub(in crate::store) fn status(db: &Db<'_>, number: MessageNumber, position: i64) -> Result<Option<MessageStatus>> {
     let mut get = db.conn.prepare_cached("SELECT status FROM deliveries WHERE number = ?1 AND position = ?2")?;
     let status = get.query_row(params![number, position], |row| rows::name(row, 0, MessageStatus::from_name));

@@ -1,4 +1,4 @@
-//! Messages that come to their ends later, as a test has said.
+//! Messages that end later, as a test has set it.
 
 use rusqlite::{Row, params};
 
@@ -9,10 +9,10 @@ use crate::model::outcome;
 use crate::model::row::MessageNumber;
 use crate::store::engine::{Db, Tx, rows};
 
-/// The place of what stands in a message's own row, among the further deliveries.
+/// The position of the delivery in the message's own row, among the further ones.
 pub const OWN: i64 = 0;
 
-/// An end that a delivery comes to.
+/// The end of a delivery.
 #[derive(Clone, Debug)]
 pub struct DueEnding {
     pub number: MessageNumber,
@@ -20,8 +20,7 @@ pub struct DueEnding {
     pub verdict: Verdict,
 }
 
-/// Has a delivery come to an end at a moment, and to no other that was said before. The caller wakes the thread that
-/// waits for that.
+/// Sets when and how a delivery ends, in place of what was set before. The caller wakes the thread that waits for that.
 pub(in crate::store) fn add(
     tx: &Tx<'_>,
     (number, position): (MessageNumber, i64),
@@ -41,7 +40,7 @@ pub(in crate::store) fn remove(tx: &Tx<'_>, number: MessageNumber, position: i64
     Ok(remove.execute(params![number, position])? > 0)
 }
 
-/// Those whose time has come, at most `limit`, and when the next one's comes.
+/// Endings that are due, at most `limit`, and when the next one is.
 pub fn list_endings(db: &Db<'_>, limit: usize) -> Result<(Vec<DueEnding>, Option<Timestamp>)> {
     let mut due = db.conn.prepare_cached(
         "SELECT number, position, status, reason, due_at FROM endings ORDER BY due_at, number, position LIMIT ?1",
@@ -64,8 +63,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<DueEnding> {
     Ok(DueEnding { number: row.get(0)?, position: row.get(1)?, verdict: outcome::ending(status, reason) })
 }
 
-/// After the clock was set back by so much: those of messages that had been made by then come earlier by as much. From a
-/// message on, at most so many; returns the one to go on from.
+/// After the clock was set back by so much: brings forward, by as much, the endings of messages that were made before.
+/// From a message on, at most so many. Returns the message to continue from.
 pub fn bring_endings_forward(
     tx: &mut Tx<'_>,
     (from, last): (MessageNumber, MessageNumber),

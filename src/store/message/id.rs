@@ -21,7 +21,7 @@ pub fn find(db: &Db<'_>, environment: EnvironmentRow, message_id: &str) -> Resul
     {
         return Ok(Some(location));
     }
-    // A seed's own name may look like an id that was made here.
+    // An id that a seed has given may look like one that was made here.
     let mut named =
         db.conn.prepare_cached("SELECT number FROM message_names WHERE environment = ?1 AND message_id = ?2")?;
     match named.query_row(params![environment, message_id], |row| row.get(0)).optional()? {
@@ -30,7 +30,7 @@ pub fn find(db: &Db<'_>, environment: EnvironmentRow, message_id: &str) -> Resul
     }
 }
 
-/// The id that the message there was made with, whatever a seed has named it.
+/// The id that the message there was made with, even if a seed has given it another.
 fn made_id_of(db: &Db<'_>, location: &MessageLocation) -> Result<String> {
     id_of(db, location.created_at, location.number)
 }
@@ -53,7 +53,7 @@ fn name_of(db: &Db<'_>, location: &MessageLocation) -> Result<Option<String>> {
     Ok(name.query_row(params![location.environment, location.number], |row| row.get(0)).optional()?)
 }
 
-/// Gives the message that was made under the id `made` an id of the seed's own.
+/// Gives the message with the id `made` an id that the seed has chosen.
 pub fn name(tx: &mut Tx<'_>, environment: EnvironmentRow, message_id: &str, made: &str) -> Result<()> {
     let number = id::number_of_message(made).ok_or_else(|| Error::internal("a message id without its number"))?;
     let mut name =
@@ -84,7 +84,7 @@ impl MessageIds {
         Ok(MessageIds { file_tag: file_tag(db)?, ranges: list_ranges(db, job, seqs)? })
     }
 
-    /// The id of the message of the user at `seq`, which has to have one.
+    /// The id of the message of the user at `seq`, which must have one.
     pub(in crate::store) fn of(&self, seq: u64) -> Result<String> {
         let after = self.ranges.partition_point(|range| range.first_seq <= seq);
         let range = after.checked_sub(1).and_then(|i| self.ranges.get(i));

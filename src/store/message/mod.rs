@@ -41,12 +41,12 @@ pub(in crate::store) struct MessageRow {
     status: MessageStatus,
     reason: Option<Reason>,
     error: Option<String>,
-    /// What these are about.
+    /// The delivery that these fields are about.
     delivery: Option<StoredDelivery>,
     profile_version: Option<ProfileVersion>,
 }
 
-/// The row of a message that there is.
+/// The row of a message that exists.
 pub(in crate::store) fn get_row(db: &Db<'_>, number: MessageNumber) -> Result<MessageRow> {
     let mut get = db.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE number = ?1"))?;
     Ok(get.query_row([number], from_row)?)
@@ -142,7 +142,7 @@ impl rows::InsertRow for RenderedMessage<'_> {
     }
 }
 
-/// Appends messages, numbered from `first_number` on, with what went out besides and what waits.
+/// Appends messages, numbered from `first_number` on, with their further deliveries and their delays.
 pub(in crate::store) fn append(
     tx: &Tx<'_>,
     first_number: MessageNumber,
@@ -166,7 +166,7 @@ fn append_further(tx: &Tx<'_>, number: MessageNumber, message: &RenderedMessage<
     }
 }
 
-/// Writes a message that has waited anew.
+/// Rewrites a message that has waited.
 pub(in crate::store) fn rewrite(tx: &Tx<'_>, number: MessageNumber, message: &RenderedMessage<'_>) -> Result<()> {
     let mut rewrite = tx.conn.prepare_cached(
         "UPDATE messages SET status = ?2, reason = ?3, error = ?4, channel = ?5, provider = ?6, address = ?7,
@@ -190,7 +190,7 @@ pub(in crate::store) fn rewrite(tx: &Tx<'_>, number: MessageNumber, message: &Re
     append_further(tx, number, message)
 }
 
-/// Writes down what a message that went out has come to.
+/// Records the final status of a message that went out.
 pub(in crate::store) fn set_verdict(tx: &Tx<'_>, number: MessageNumber, verdict: &Verdict) -> Result<()> {
     let mut set =
         tx.conn.prepare_cached("UPDATE messages SET status = ?2, reason = ?3, error = ?4 WHERE number = ?1")?;
@@ -198,7 +198,7 @@ pub(in crate::store) fn set_verdict(tx: &Tx<'_>, number: MessageNumber, verdict:
     Ok(())
 }
 
-/// The same of one of its further deliveries, if that is still on its way. Returns whether it is.
+/// The same for one of its further deliveries, if that is still on its way. Returns whether it was.
 pub(in crate::store) fn set_further_verdict(
     tx: &Tx<'_>,
     number: MessageNumber,

@@ -1,4 +1,4 @@
-//! Ranges of messages: which numbers are whose.
+//! Ranges of messages: which numbers belong to which job.
 
 use std::ops::Range;
 
@@ -22,7 +22,7 @@ pub struct MessageLocation {
     pub created_at: Timestamp,
 }
 
-/// Where the message of a row stands, which has its `number`, and of its range `job`, `seq` and `created_at`.
+/// Where the message of a row stands. The row has its `number`, and `job`, `seq` and `created_at` of its range.
 pub(in crate::store) fn located(row: &Row<'_>, environment: EnvironmentRow) -> rusqlite::Result<MessageLocation> {
     Ok(MessageLocation {
         number: row.get("number")?,

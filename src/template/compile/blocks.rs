@@ -13,7 +13,7 @@ use crate::template::syntax::tree::{self, AstNode, Block, CallExpression, Operan
 type Result<T> = std::result::Result<T, CompileError>;
 
 impl Compiler<'_> {
-    /// Compiles what stands in a block.
+    /// Compiles the content of a block.
     pub(super) fn body(
         &mut self,
         body: Option<&tree::BlockBody>,
@@ -84,7 +84,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// A block that goes through the last value or takes it as `this`.
+    /// A block that iterates over the last value, or takes it as `this`.
     pub(super) fn going_through(
         &mut self,
         op: fn(JumpTarget, bool) -> Instruction,
@@ -94,7 +94,7 @@ impl Compiler<'_> {
     ) -> Result<()> {
         let or_else = if frame == Effect::Section { Effect::Else } else { Effect::If };
         self.stands_at(source, block.call.tag);
-        // handlebars.js compares where it calls what stands in the block.
+        // handlebars.js compares where it calls the content of the block.
         let is_compared = self.leads_out && block.program.is_some();
         let Jump(head) = self.jump(op(JumpTarget::MAX, is_compared));
         self.body(block.program.as_ref(), frame, source)?;
@@ -181,11 +181,11 @@ impl Compiler<'_> {
         self.otherwise(jump, bodies[1], Effect::If, source)
     }
 
-    /// `{{#intl locales="de-DE"}}`: what stands in it is written in that language.
+    /// `{{#intl locales="de-DE"}}`: its content is written in that language.
     pub(super) fn intl(&mut self, call: &CallExpression, block: &Block, source: &ActiveSource<'_>) -> Result<()> {
         let Some(params) = self.helpers.find("params") else { return Ok(()) };
         let name = self.name_number("intl");
-        // What it was before is set again behind the block, and lies under what is set in it.
+        // The outer value is set again behind the block, and is the base of what is set in it.
         self.push(Instruction::TopVariable { name, slot: None });
         self.push(Instruction::TopVariable { name, slot: None });
         self.call(params, call, source)?;
@@ -204,7 +204,7 @@ impl Compiler<'_> {
     ) -> Result<()> {
         self.call(helper, &block.call, source)?;
         if helper.name == "conditional" {
-            // It hides what stands in it if the condition passes, unless it is told to show it.
+            // It hides its content if the condition holds, unless it is to show it.
             match block.call.named().iter().find(|(name, _)| name == "behavior") {
                 Some((_, behavior)) => self.operand(behavior, source)?,
                 None => self.push_constant(Constant::Text("hide".to_owned())),
@@ -238,7 +238,7 @@ impl Compiler<'_> {
     }
 }
 
-/// What to write instead of an `if` that compares or joins values of its own.
+/// The advice for an `if` that compares or joins values itself.
 fn instead(name: &str, call: &CallExpression) -> String {
     let compares = call.params.len() > 1 || call.named().iter().any(|(name, _)| name != "includeZero");
     if !compares || !matches!(name, "if" | "unless") {

@@ -1,4 +1,4 @@
-//! From trees to a program. A [`Compiler`] puts a program together of words, texts, conditions and loops, in the order in
+//! From trees to a program. A [`Compiler`] builds a program from words, texts, conditions and loops, in the order in
 //! which they are to be written.
 
 use std::cell::OnceCell;
@@ -15,9 +15,9 @@ use crate::template::program::{Constant, Instruction, JumpTarget, LiteralSpan, P
 use crate::template::syntax::tree::Span;
 use crate::template::syntax::{Place, SyntaxError};
 
-/// Takes note of the names at the top that texts mention.
+/// Notes the names at the top that texts mention.
 pub trait Names {
-    /// A path that begins at the top, of at least one name. Each time it is come upon its value is asked for by number.
+    /// A path from the top, with at least one name. Each use asks for its value by number.
     fn note(&mut self, path: &[&str]) -> Noted;
 }
 
@@ -25,7 +25,7 @@ pub trait Names {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noted {
     pub slot: u32,
-    /// How many names of the path the number stands for; the rest is looked up in its value.
+    /// How many names of the path the number covers; the rest is looked up in its value.
     pub taken: usize,
 }
 
@@ -53,7 +53,8 @@ impl fmt::Display for CompileError {
 
 /// Instructions in one program.
 const OPS_LIMIT: usize = 1_000_000;
-/// Bytes of words in one program: texts that are longer cannot be rendered anyway, but each may be put in several places.
+/// The most bytes of words in one program. A longer text cannot be rendered anyway, but each text may be used in
+/// several places.
 const WORDS_LIMIT: usize = 64 * 1024 * 1024;
 
 pub struct Compiler<'n> {
@@ -62,12 +63,12 @@ pub struct Compiler<'n> {
     pub(super) partials: &'n Partials,
     pub(super) program: Program,
     pub(super) levels: Levels,
-    /// Where partials begin, by name and how they are compiled.
+    /// Where partials begin, by name and manner of compiling.
     pub(super) routines: HashMap<(String, Manner), JumpTarget>,
     /// The numbers of the tables of all partials.
     pub(super) partial_tables: HashMap<Manner, u32>,
     name_numbers: HashMap<String, u32>,
-    /// Names that are set by the text that is being compiled, or by the partials that it may include.
+    /// Names that are set by the text being compiled, or by partials that it may include.
     pub(super) set_names: Rc<BTreeSet<String>>,
     /// Whether a path in what is being compiled leads out of it.
     pub(super) leads_out: bool,
@@ -75,9 +76,9 @@ pub struct Compiler<'n> {
     pub(super) text_path: TextPath,
     /// The snippet that is being compiled.
     pub(super) snippet: Option<Arc<str>>,
-    /// Blocks around the partial that is being compiled, and partials: compiling them recurses.
+    /// Nested blocks around the partial being compiled, and partials: compiling them recurses.
     pub(super) depth: usize,
-    /// Whether a jump lands here, so that words that come next must not be joined to the last.
+    /// Whether a jump lands here, so that the next words must not be joined to the last.
     pub(super) is_target: bool,
     /// Whether any partial changes text. Looked up once.
     pub(super) has_changing_partial: OnceCell<bool>,
@@ -85,13 +86,13 @@ pub struct Compiler<'n> {
     pub(super) set_by_partials: OnceCell<BTreeSet<String>>,
 }
 
-/// What a partial is compiled to depends on how it is escaped, which is known by its address, and on what is set around it.
+/// The compiled form of a partial depends on its escape, which is known by its address, and on what is set around it.
 pub type Manner = (usize, Rc<BTreeSet<String>>);
 
-/// A text while it is compiled.
+/// A text being compiled.
 pub struct ActiveSource<'t> {
     pub text: &'t str,
-    /// Among those of the program.
+    /// The number among the program's sources.
     pub number: u32,
     pub escape: &'static Escape,
 }
@@ -144,17 +145,17 @@ impl<'n> Compiler<'n> {
         self.program.ops.push(op);
     }
 
-    /// Says at which path the texts stand that come next, for errors.
+    /// Sets the path of the texts that follow, for errors.
     pub fn texts_at(&mut self, path: impl Into<TextPath>) {
         self.text_path = path.into();
     }
 
-    /// What comes next is what a tag says; if it fails, it fails there.
+    /// What follows comes from a tag: if it fails, it fails there.
     pub(super) fn stands_at(&mut self, source: &ActiveSource<'_>, span: Span) {
         self.program.origins.push((self.here(), Some(SourceSpan { source: source.number, span })));
     }
 
-    /// What comes next stands in no text.
+    /// What follows comes from no text.
     pub(super) fn stands_nowhere(&mut self) {
         self.program.origins.push((self.here(), None));
     }
@@ -173,21 +174,21 @@ impl<'n> Compiler<'n> {
         self.write_kept(start);
     }
 
-    /// Writes the words that are kept from `start` on.
+    /// Writes the words stored from `start` on.
     fn write_kept(&mut self, start: usize) {
         let added = LiteralSpan { start: start as u32, end: self.program.words.len() as u32 };
         if added.start == added.end {
             return;
         }
         match self.program.ops.last_mut() {
-            // A jump to what follows it begins anew.
+            // Words after the target of a jump are separate.
             Some(Instruction::Literal(known)) if known.end == added.start && !self.is_target => known.end = added.end,
             _ => self.push(Instruction::Literal(added)),
         }
         self.is_target = false;
     }
 
-    /// Writes the author's words as `rewrite` escapes them.
+    /// Writes the author's words, escaped by `rewrite`.
     pub fn words_escaped(&mut self, words: &str, rewrite: Rewrite) {
         let start = self.program.words.len();
         self.program.words.push_str(words);
@@ -195,7 +196,8 @@ impl<'n> Compiler<'n> {
         self.write_kept(start);
     }
 
-    /// Prints what was pushed last. Markup that a helper made is escaped only as far as `{{{name}}}` is there.
+    /// Prints the value that was pushed last. Markup that a helper made is escaped only as far as `{{{name}}}` is
+    /// there.
     pub(super) fn print(&mut self, rewrite: Rewrite, markup: Rewrite) {
         match self.program.ops.last() {
             Some(Instruction::Slot(slot)) => {
@@ -207,14 +209,14 @@ impl<'n> Compiler<'n> {
         }
     }
 
-    /// Prints what a path at the top leads to, or words if that is nothing.
+    /// Prints the value of a path from the top, or words if there is none.
     pub fn variable_or(&mut self, path: &[&str], rewrite: Rewrite, words: &str) {
         self.top(path);
         let words = self.keep_words(words);
         self.push(Instruction::PrintOr { rewrite, words });
     }
 
-    /// What is written from here up to [`Compiler::finish_with`] is changed as a whole.
+    /// Everything written from here up to [`Compiler::finish_with`] is changed as a whole.
     pub fn begin(&mut self) {
         self.push(Instruction::Begin);
     }
@@ -238,7 +240,7 @@ impl<'n> Compiler<'n> {
         self.program.failures.push(reason);
     }
 
-    /// A counter or mark of its own, which begins with nothing.
+    /// A new counter or mark, which begins empty.
     pub fn register(&mut self) -> u32 {
         self.program.registers += 1;
         self.program.registers as u32 - 1
@@ -273,7 +275,7 @@ impl<'n> Compiler<'n> {
         number
     }
 
-    /// Pushes what a path at the top leads to.
+    /// Pushes the value of a path from the top.
     pub(super) fn top(&mut self, path: &[&str]) {
         let Noted { slot, taken } = self.names.note(path);
         self.push(Instruction::Slot(slot));
@@ -287,13 +289,13 @@ impl<'n> Compiler<'n> {
         }
     }
 
-    /// Goes on at a place that is not known yet.
+    /// A jump to a place that is not known yet.
     pub(super) fn jump(&mut self, op: Instruction) -> Jump {
         self.push(op);
         Jump(self.here() - 1)
     }
 
-    /// This is where a jump leads to.
+    /// Makes this the target of a jump.
     pub fn land(&mut self, jump: Jump) {
         let here = self.here();
         self.is_target = true;
@@ -314,8 +316,8 @@ impl<'n> Compiler<'n> {
         *target = here;
     }
 
-    /// What follows up to [`Compiler::end_loop`] is written for each item of the list that a path leads to. That it leads to
-    /// something else is told in the words of `place`.
+    /// Everything up to [`Compiler::end_loop`] is written for each item of the list at a path. If there is no list,
+    /// that is reported with `place`.
     pub fn begin_loop(&mut self, path: &[&str], place: &str) -> Loop {
         self.push_path(path);
         let place = self.keep_words(place);
@@ -333,7 +335,7 @@ impl<'n> Compiler<'n> {
         self.land(Jump(opened.head));
     }
 
-    /// Pushes what a path outside of tags leads to, such as one of a condition.
+    /// Pushes the value of a path outside of tags, such as one in a condition.
     pub fn push_path(&mut self, path: &[&str]) {
         if let ["$", name @ ("item" | "index"), rest @ ..] = path
             && let Some(outer) = self.levels.innermost_loop()
@@ -371,10 +373,10 @@ impl<'n> Compiler<'n> {
     }
 }
 
-/// Pushes what a name in a condition stands for.
+/// Pushes the value of a name in a condition.
 pub type Resolve<'r> = dyn FnMut(&mut Compiler<'_>, &[String]) -> Result<(), CompileError> + 'r;
 
-/// Pushes what a name in a condition stands for at the top.
+/// Pushes the value of a name in a condition, looked up at the top.
 pub fn resolve_at_top(compiler: &mut Compiler<'_>, path: &[String]) -> Result<(), CompileError> {
     compiler.push_path(&path.iter().map(String::as_str).collect::<Vec<_>>());
     Ok(())

@@ -1,6 +1,6 @@
 //! The conditions of elements and of routing. Courier writes them in five ways (`data.count === 3`, the same in `{= }`,
-//! Jsonnet's `std.length(data.items) > 0`, `{{user.isPremium}}`, and its designer's lists of tests), so all of these are
-//! understood.
+//! Jsonnet's `std.length(data.items) > 0`, `{{user.isPremium}}`, and its designer's lists of tests). All of these are
+//! supported.
 
 use super::compiler::{CompileError, Compiler, Jump, Resolve};
 use super::parsed_text::ParsedText;
@@ -13,10 +13,10 @@ use crate::template::syntax::{SyntaxError, nearest};
 
 type Result<T> = std::result::Result<T, CompileError>;
 
-/// Words and signs in one condition. Reading it recurses with the brackets and operators in it.
+/// The most words and signs in one condition: parsing it recurses with its brackets and operators.
 const TOKENS_LIMIT: usize = 400;
 
-/// A condition, understood.
+/// A parsed condition.
 #[derive(Debug)]
 pub struct ParsedCondition(ConditionNode);
 
@@ -31,7 +31,7 @@ enum ConditionNode {
     And(Box<ConditionNode>, Box<ConditionNode>),
     Or(Box<ConditionNode>, Box<ConditionNode>),
     Compare(Comparison, Box<ConditionNode>, Box<ConditionNode>),
-    /// Of one value or of two.
+    /// On one value or on two.
     Operate(Operation, Vec<ConditionNode>),
 }
 
@@ -79,7 +79,7 @@ impl ParsedCondition {
         Ok(ParsedCondition(ConditionNode::Operate(Operation::Test(test), vec![ConditionNode::Path(path), value])))
     }
 
-    /// Holds if one of them does, or all; without any it holds.
+    /// Holds if one of them does, or all. Without any it holds.
     pub fn joined(conditions: Vec<Self>, is_any: bool) -> Self {
         let join = if is_any { ConditionNode::Or } else { ConditionNode::And };
         let nodes = conditions.into_iter().map(|condition| condition.0);
@@ -92,7 +92,7 @@ fn wrong(problem: impl std::fmt::Display) -> CompileError {
     CompileError::Other(format!("not a valid condition: {problem}"))
 }
 
-/// The same of a text in the place of a condition.
+/// The same for a text in place of a condition.
 fn wrong_text(error: CompileError) -> CompileError {
     match error {
         CompileError::Syntax(SyntaxError { problem, place }) => wrong(format!("{place}: {problem}")),
@@ -101,13 +101,13 @@ fn wrong_text(error: CompileError) -> CompileError {
 }
 
 impl Compiler<'_> {
-    /// What follows up to [`Compiler::land`] is written if the condition holds. `resolve` pushes what a name stands for.
+    /// What follows up to [`Compiler::land`] is written if the condition holds. `resolve` pushes the value of a name.
     pub fn begin_if(&mut self, condition: &ParsedCondition, resolve: &mut Resolve<'_>) -> Result<Jump> {
         self.condition(condition, resolve)?;
         Ok(self.jump(Instruction::JumpUnless(JumpTarget::MAX)))
     }
 
-    /// Pushes what a condition comes to.
+    /// Pushes the value of a condition.
     pub fn condition(&mut self, condition: &ParsedCondition, resolve: &mut Resolve<'_>) -> Result<()> {
         self.check_size()?;
         self.condition_node(&condition.0, resolve)
@@ -177,7 +177,7 @@ const SIGNS: [(&str, &str); 25] = [
     (">=", ">="),
     ("&&", "&&"),
     ("||", "||"),
-    // What stands between braces is a condition of its own, as between brackets.
+    // The content of braces is a condition of its own, like that of brackets.
     ("{{", "("),
     ("}}", ")"),
     ("<", "<"),
@@ -199,7 +199,7 @@ const SIGNS: [(&str, &str); 25] = [
 
 type ParseResult<T> = std::result::Result<T, String>;
 
-/// The words and signs of a condition, each with the character at which it begins.
+/// The words and signs of a condition, each with the place of its first character.
 fn tokens(source: &str) -> ParseResult<Vec<(usize, ConditionToken)>> {
     let count = |text: Option<&str>| text.unwrap_or_default().chars().count();
     let (mut found, mut rest, mut at) = (Vec::new(), source, 1);
@@ -215,7 +215,7 @@ fn tokens(source: &str) -> ParseResult<Vec<(usize, ConditionToken)>> {
     }
 }
 
-/// What a text begins with, and how long that is.
+/// The token at the start of a text, and its length.
 fn token(text: &str, first: char, at: usize) -> ParseResult<(ConditionToken, usize)> {
     if let Some((sign, meaning)) = SIGNS.iter().find(|(sign, _)| text.starts_with(sign)) {
         return Ok((ConditionToken::Sign(meaning), sign.len()));
@@ -245,7 +245,7 @@ fn token(text: &str, first: char, at: usize) -> ParseResult<(ConditionToken, usi
     Ok((token, length))
 }
 
-/// How long the number is with which a text begins, such as `1.5e-3`.
+/// The length of the number at the start of a text, such as `1.5e-3`.
 fn number_length(text: &str) -> usize {
     let digits = |from: usize| text.bytes().skip(from).take_while(u8::is_ascii_digit).count();
     let starts = |from: usize, signs: &[u8]| text.as_bytes().get(from).is_some_and(|byte| signs.contains(byte));
@@ -261,7 +261,7 @@ fn number_length(text: &str) -> usize {
     length
 }
 
-/// A text between quotes at the beginning of `rest`, and how long it is with them.
+/// A quoted text at the start of `rest`, and its length with quotes.
 fn quoted(rest: &str, quote: char) -> Option<(String, usize)> {
     let mut text = String::new();
     let mut chars = rest.char_indices().skip(1);
@@ -284,7 +284,7 @@ fn whole_path(text: &str) -> Option<Vec<String>> {
     path(text).filter(|(_, length)| *length == text.len()).map(|(path, _)| path)
 }
 
-/// A path such as `data.items[0]["first name"]`, and how long it is.
+/// A path such as `data.items[0]["first name"]`, and its length.
 pub fn path(text: &str) -> Option<(Vec<String>, usize)> {
     let name = |text: &str| {
         let length = text.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '$'))).unwrap_or(text.len());
@@ -305,7 +305,7 @@ pub fn path(text: &str) -> Option<(Vec<String>, usize)> {
                 _ => {
                     let end = inside.find(']')?;
                     let index = inside.get(..end)?;
-                    // What else stands there is worked out first.
+                    // Anything else in it is evaluated first.
                     if index.is_empty() || !index.bytes().all(|byte| byte.is_ascii_digit()) {
                         return Some((path, at));
                     }
@@ -449,7 +449,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A function of Jsonnet's, whose bracket is open.
+    /// A function of Jsonnet's, with its bracket open.
     fn call(&mut self, path: &[String], at: usize) -> ParseResult<ConditionNode> {
         let mut arguments = Vec::new();
         if self.take(&[")"]).is_none() {
@@ -462,7 +462,7 @@ impl Parser<'_> {
             self.expect(")")?;
         }
         let name = match path {
-            // `data("plan")` and `std.extVar("data")`, as Courier's Jsonnet has them.
+            // `data("plan")` and `std.extVar("data")`, as in Courier's Jsonnet.
             [root] if root == "data" || root == "profile" => {
                 return Ok(ConditionNode::Path(vec![root.clone()]).of(arguments));
             }
@@ -514,7 +514,7 @@ fn compared(sign: &str, left: ConditionNode, right: ConditionNode) -> ParseResul
     Ok(ConditionNode::Compare(comparison, Box::new(left), Box::new(right)))
 }
 
-/// What a value has under a name or number.
+/// The member of a value with a name or number.
 fn member(node: ConditionNode, name: ConditionNode) -> ConditionNode {
     match (node, name) {
         (ConditionNode::Path(mut path), ConditionNode::Literal(Constant::Text(name))) => {

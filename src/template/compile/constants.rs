@@ -25,7 +25,7 @@ impl Root for NoData {
     }
 }
 
-/// Why a call cannot work whatever the data are. `held` is how many arguments its block supplies.
+/// Why a call cannot work with any data. `held` is how many arguments its block supplies.
 pub fn check(helper: &Helper, call: &CallExpression, held: usize) -> Result<(), Problem> {
     if helper.checks.is_empty() {
         return Ok(());

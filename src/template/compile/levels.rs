@@ -1,15 +1,15 @@
-//! What surrounds what is being compiled: blocks, their parameters, and what they do to `this`.
+//! The surroundings of what is being compiled: blocks, their parameters, and their effect on `this`.
 
 use std::collections::HashMap;
 
-/// What a block does to `this` when it is rendered.
+/// The effect of a block on `this` when it is rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing: it is no more than a jump. But `this` that is nothing is an empty object in it.
+    /// None: it is only a jump. But `this`, if undefined or null, is an empty object in it.
     If,
-    /// Nothing at all.
+    /// None at all.
     Else,
-    /// It may stay everything that names at the top are members of.
+    /// It may stay the object that has the names at the top.
     Section,
     Other,
     /// A loop of elements, which leaves `this` alone.
@@ -26,12 +26,12 @@ impl Effect {
 pub struct Level {
     pub block_params: Vec<String>,
     pub frame: Effect,
-    /// Frames that are open in it.
+    /// The number of open frames in it.
     frames: u32,
-    /// How many were open when the innermost loop of elements had opened its own.
+    /// How many were open after the innermost loop of elements had opened its own.
     innermost_loop: Option<u32>,
     is_at_top: bool,
-    /// Whether it stands in an `if` of the same frame.
+    /// Whether it is in an `if` of the same frame.
     is_in_if: bool,
 }
 
@@ -40,7 +40,7 @@ pub struct Level {
 pub struct Param {
     /// How many frames further out.
     pub outer: u32,
-    /// Which of those that its block gives.
+    /// Its index among the parameters that its block gives.
     pub index: usize,
     /// Whether its block gives any.
     pub is_given: bool,
@@ -58,7 +58,7 @@ impl Levels {
     pub fn push(&mut self, block_params: Vec<String>, frame: Effect) {
         for (index, name) in block_params.iter().enumerate() {
             let levels = self.params.entry(name.clone()).or_default();
-            // Of two of a name the first counts.
+            // Of two with the same name the first counts.
             if levels.last().is_none_or(|(level, _)| *level != self.levels.len()) {
                 levels.push((self.levels.len(), index));
             }
@@ -105,13 +105,13 @@ impl Levels {
         Some(Param { outer, index, is_given: level.frame.is_opened() })
     }
 
-    /// The innermost loop of elements, as how many frames further out it is.
+    /// The innermost loop of elements, as a number of frames outward.
     pub fn innermost_loop(&self) -> Option<u32> {
         let opened = self.levels.last()?.innermost_loop?;
         Some(self.frames().saturating_sub(opened))
     }
 
-    /// Whether `this` is what names at the top are members of for certain.
+    /// Whether `this` is certainly the object that has the names at the top.
     pub fn is_at_top(&self) -> bool {
         self.levels.last().is_none_or(|level| level.is_at_top)
     }

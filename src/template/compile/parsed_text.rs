@@ -1,4 +1,4 @@
-//! Texts, taken apart, and what has to be known of one before it is compiled.
+//! Parsed texts, and what must be known of one before it is compiled.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
@@ -12,7 +12,7 @@ use crate::template::syntax::{self, SyntaxError};
 /// Helpers of handlebars.js's own.
 pub const BUILTIN: [&str; 6] = ["if", "unless", "each", "with", "lookup", "log"];
 
-/// A text, taken apart. One is compiled as often as it is put somewhere.
+/// A parsed text. It is compiled as often as it is used.
 #[derive(Debug)]
 pub struct ParsedText {
     pub(super) source: Arc<str>,
@@ -21,7 +21,7 @@ pub struct ParsedText {
     facts: OnceCell<Facts>,
 }
 
-/// A part of a text that has no more than words and variables.
+/// A part of a text that only has words and variables.
 #[derive(Debug)]
 pub enum TextPart<'t> {
     Words(&'t str),
@@ -34,17 +34,17 @@ impl ParsedText {
         Ok(ParsedText { source: source.into(), tree, parts, facts: OnceCell::new() })
     }
 
-    /// How many tags it has, with what they are given: what it takes in memory is in proportion.
+    /// The number of its tags, with their arguments: its memory is in proportion.
     pub fn parts_count(&self) -> usize {
         self.parts
     }
 
-    /// Looked up once, however often it is compiled: always with the same helpers.
+    /// Computed once, however often it is compiled: always with the same helpers.
     pub(super) fn facts(&self, helpers: Table) -> &Facts {
         self.facts.get_or_init(|| Facts::of(&self.tree, helpers))
     }
 
-    /// Its parts, if it has no more than words and escaped variables. A name that calls a helper is none.
+    /// Its parts, if it only has words and escaped variables. A name that calls a helper is not a variable.
     pub fn parts(&self, helpers: Table) -> Option<Vec<TextPart<'_>>> {
         let mut parts = Vec::new();
         for node in &self.tree.nodes {
@@ -61,16 +61,16 @@ impl ParsedText {
     }
 }
 
-/// Texts by the names by which others include them.
+/// Texts by the names under which others include them.
 pub type Partials = HashMap<String, ParsedText>;
 
-/// The path that a call without arguments is, unless a helper is meant.
+/// The path of a call without arguments, unless it means a helper.
 pub fn variable(call: &CallExpression, helpers: Table) -> Option<&PathExpression> {
     let Operand::Path(path) = &call.name else { return None };
     (!call.has_arguments() && !path.is_dashed && called_without_arguments(path, helpers).is_none()).then_some(path)
 }
 
-/// The helper that a name alone calls: one of handlebars.js's own, or one that needs no arguments. A name alone that is
+/// The helper that a bare name calls: one of handlebars.js's own, or one without required arguments. A bare name of
 /// another of Courier's helpers shows the variable of that name.
 pub fn called_without_arguments(path: &PathExpression, helpers: Table) -> Option<&'static Helper> {
     let [name] = path.parts.as_slice() else { return None };
@@ -79,7 +79,7 @@ pub fn called_without_arguments(path: &PathExpression, helpers: Table) -> Option
     (needs_nothing || BUILTIN.contains(&helper.name)).then_some(helper)
 }
 
-/// Paths that a node looks up.
+/// Calls `see` with the paths that a node looks up.
 fn each_path<'t>(node: &'t AstNode, see: &mut dyn FnMut(&'t PathExpression)) {
     match node {
         AstNode::Mustache(mustache) => mustache.call.each_path(false, see),
@@ -89,14 +89,14 @@ fn each_path<'t>(node: &'t AstNode, see: &mut dyn FnMut(&'t PathExpression)) {
     }
 }
 
-/// What has to be known of a text before its first node is compiled.
+/// What must be known of a text before its first node is compiled.
 #[derive(Debug, Default)]
 pub struct Facts {
-    /// The first name of a variable that holds a dash.
+    /// The first name of a variable that contains a dash.
     pub dashed: Option<(String, Span)>,
     /// The names that it sets.
     pub set_names: Rc<BTreeSet<String>>,
-    /// Whether what it writes is changed by it afterwards.
+    /// Whether it changes what it writes afterwards.
     pub changes_text: bool,
     /// Whether it calls partials.
     pub includes: bool,
@@ -126,7 +126,7 @@ impl Facts {
             Rc::make_mut(&mut self.set_names).insert(name.clone());
         }
         each_path(node, &mut |path| {
-            // A helper may be called by its name alone.
+            // A helper may be called by its bare name.
             let is_called = || {
                 opened.is_some_and(|helper| helper.name == path.original)
                     || called_without_arguments(path, helpers).is_some()

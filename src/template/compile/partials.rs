@@ -12,7 +12,7 @@ use crate::template::syntax::tree::{AstNode, Block, Operand, Partial, PartialNam
 type Result<T> = std::result::Result<T, CompileError>;
 
 impl Compiler<'_> {
-    /// Compiles something that is called from elsewhere, and gives its beginning.
+    /// Compiles something that is called from elsewhere, and returns its beginning.
     pub(super) fn routine(&mut self, compile: impl FnOnce(&mut Self) -> Result<()>) -> Result<JumpTarget> {
         let end = self.jump(Instruction::Jump(JumpTarget::MAX));
         let start = self.here();
@@ -23,7 +23,7 @@ impl Compiler<'_> {
         Ok(start)
     }
 
-    /// An inline partial. As in handlebars.js it sees what is around the block that it stands in.
+    /// An inline partial. As in handlebars.js it sees the surroundings of the block that it is in.
     pub(super) fn inline(&mut self, block: &Block, source: &ActiveSource<'_>) -> Result<(u32, JumpTarget)> {
         let is_inline = matches!(&block.call.name, Operand::Path(path) if path.original == "inline");
         let name = match block.call.params.as_slice() {
@@ -37,7 +37,7 @@ impl Compiler<'_> {
             Some(frame) if frame.is_opened() => self.levels.pop(),
             _ => None,
         };
-        // What its own block gives it cannot see.
+        // It cannot see what its own block gives.
         if let Some(own) = &own {
             self.levels.push(own.block_params.clone(), Effect::Else);
         }
@@ -98,7 +98,7 @@ impl Compiler<'_> {
         (std::ptr::from_ref(escape) as usize, self.set_names.clone())
     }
 
-    /// Where all partials begin that were given with the text, since any of them may be meant.
+    /// The beginnings of all partials that were given with the text, since any of them may be meant.
     fn partial_table(&mut self, escape: &'static Escape, from: (&ActiveSource<'_>, Span)) -> Result<u32> {
         let key = self.manner(escape);
         if let Some(table) = self.partial_tables.get(&key) {
@@ -120,7 +120,7 @@ impl Compiler<'_> {
         Ok(table)
     }
 
-    /// Where the partial of a name begins that was given with the text. `from` is the tag that calls it.
+    /// The beginning of the named partial that was given with the text. `from` is the tag that calls it.
     fn included(
         &mut self,
         name: &str,

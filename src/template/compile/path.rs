@@ -1,4 +1,4 @@
-//! What a path stands for where it stands: a block parameter, a name at the top, a member of `this`, `@index`.
+//! The meaning of a path in its place: a block parameter, a name at the top, a member of `this`, `@index`.
 
 use super::compiler::{Compiler, Noted};
 use super::levels::{Effect, Param};
@@ -6,14 +6,14 @@ use crate::template::program::{Constant, DataName, Instruction};
 use crate::template::syntax::tree::PathExpression;
 
 impl Compiler<'_> {
-    /// The block parameter that a path begins with.
+    /// The block parameter at the start of a path.
     pub(super) fn block_param(&self, path: &PathExpression) -> Option<Param> {
         let name = path.parts.first()?;
-        // As in handlebars.js `@index` is one, too, where a block calls a parameter so.
+        // As in handlebars.js `@index` is one, too, if a block gives a parameter that name.
         if path.depth > 0 || path.is_scoped { None } else { self.levels.param(name) }
     }
 
-    /// Pushes what a path leads to.
+    /// Pushes the value of a path.
     pub(super) fn path(&mut self, path: &PathExpression) {
         match path.parts.as_slice() {
             // Most have one name, or two.
@@ -31,11 +31,11 @@ impl Compiler<'_> {
             return self.data(path, parts);
         }
         let depth = path.depth as u32;
-        // As in handlebars.js an empty name is what is around.
+        // As in handlebars.js an empty name is the surroundings.
         let Some((name, rest)) = parts.split_first().filter(|(name, _)| !name.is_empty()) else {
             return self.push(Instruction::Context(depth));
         };
-        // As in JSONPath it leads to the top, wherever it stands.
+        // As in JSONPath it leads to the top, from anywhere.
         if depth == 0 && *name == "$" {
             return match rest {
                 [name, rest @ ..] if self.set_names.contains(*name) => self.top_variable(name, rest),
@@ -56,7 +56,7 @@ impl Compiler<'_> {
         self.members(rest);
     }
 
-    /// Pushes what a block parameter is, and what the rest of its path leads to in it.
+    /// Pushes the value of the rest of a path in a block parameter.
     fn param(&mut self, Param { outer, index, is_given }: Param, parts: &[&str]) {
         match (is_given, index) {
             (true, 0..=1) => {
@@ -71,7 +71,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// Pushes what a name at the top is that the text sets somewhere.
+    /// Pushes the value of a name at the top that the text sets somewhere.
     pub(super) fn top_variable(&mut self, name: &str, rest: &[&str]) {
         let slot = self.slot_if_top(1, name);
         let name = self.name_number(name);
@@ -96,7 +96,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// The number of a name that may be one at the top.
+    /// The number of a name that may be at the top.
     pub(super) fn slot_if_top(&mut self, depth: usize, name: &str) -> Option<u32> {
         let may_be_top = depth > 0 || self.levels.innermost() != Some(Effect::Other);
         let noted = may_be_top.then(|| self.names.note(&[name]))?;

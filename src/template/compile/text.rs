@@ -1,4 +1,4 @@
-//! The instructions of a text: what handlebars.js 4.7 makes of each of its nodes (`compiler.js`), and Courier's helpers.
+//! The instructions of a text: what handlebars.js 4.7 makes of each node (`compiler.js`), and Courier's helpers.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use crate::template::syntax::tree::{self, AstNode, CallExpression, Mustache, Ope
 
 type Result<T> = std::result::Result<T, CompileError>;
 
-/// Names that look like helpers to those who know other engines, and what to write at Courier.
+/// Names of helpers in other engines, and what to write at Courier.
 const ELSEWHERE: [(&str, &str); 8] = [
     ("eq", "(condition a \"==\" b)"),
     ("ne", "(condition a \"!=\" b)"),
@@ -28,19 +28,19 @@ const ELSEWHERE: [(&str, &str); 8] = [
     ("raw", "\\{{ to keep a tag as it is"),
 ];
 
-/// Names that handlebars.js keeps for itself.
+/// Names that handlebars.js reserves.
 const RESERVED: [&str; 2] = ["helperMissing", "blockHelperMissing"];
 
-/// What a name with its arguments is.
+/// The meaning of a name with its arguments.
 pub enum Meaning<'t> {
     Path(&'t PathExpression),
-    /// A literal in the place of a name is one.
+    /// A literal in place of a name is one.
     Named(String),
     Helper(&'static Helper),
 }
 
 impl Compiler<'_> {
-    /// Writes what a text says where `escape` says.
+    /// Writes a text in the context of `escape`.
     pub fn template(&mut self, template: &ParsedText, escape: &'static Escape) -> Result<()> {
         let number = self.source_number(template);
         let facts = template.facts(self.helpers);
@@ -77,7 +77,7 @@ impl Compiler<'_> {
         *self.has_changing_partial.get_or_init(changes)
     }
 
-    /// What a text sets, and the partials that it may include.
+    /// The names that a text sets, and those of the partials that it may include.
     fn all_set_names(&self, facts: &Facts) -> Rc<BTreeSet<String>> {
         let of_partials = self.set_by_partials.get_or_init(|| {
             let facts = self.partials.values().map(|partial| partial.facts(self.helpers));
@@ -89,13 +89,13 @@ impl Compiler<'_> {
         }
     }
 
-    /// Prints what a path leads to that was found among the parts of a text.
+    /// Prints the value of a path that was found among the parts of a text.
     pub fn variable(&mut self, path: &PathExpression, escape: &'static Escape) {
         self.path(path);
         self.print(escape.data, escape.raw);
     }
 
-    /// Pushes what a text says, as the answer of a condition.
+    /// Pushes a rendered text as the answer of a condition.
     pub fn push_answer(&mut self, text: &ParsedText) -> Result<()> {
         self.begin();
         self.template(text, &PLAIN)?;
@@ -110,7 +110,7 @@ impl Compiler<'_> {
         self.program.sources.len() as u32 - 1
     }
 
-    /// Writes what stands in a block, or the whole text.
+    /// Writes the content of a block, or the whole text.
     pub(super) fn contents(&mut self, body: &tree::BlockBody, source: &ActiveSource<'_>) -> Result<()> {
         let outer = std::mem::replace(&mut self.leads_out, body.leads_out);
         let written = self.nodes(body, source);
@@ -166,7 +166,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// What a name stands for. In brackets it is always called.
+    /// The meaning of a name. In brackets it is always called.
     pub(super) fn meaning<'t>(
         &self,
         call: &'t CallExpression,
@@ -214,7 +214,7 @@ impl Compiler<'_> {
         self.error(source.text, call.tag, problem)
     }
 
-    /// Pushes what a helper gives.
+    /// Pushes the value of a helper.
     pub(super) fn call(
         &mut self,
         helper: &'static Helper,
@@ -240,8 +240,8 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// Refuses a call without what the helper cannot do without, and one that cannot work whatever the data are. So many
-    /// arguments are what its block holds.
+    /// Refuses a call that lacks a required argument, and one that cannot work with any data. Its block supplies so
+    /// many arguments.
     pub(super) fn check_arguments(
         &self,
         helper: &Helper,
@@ -262,7 +262,7 @@ impl Compiler<'_> {
         Err(self.error(source.text, call.tag, problem))
     }
 
-    /// Pushes the arguments of a call, and gives the number of the call.
+    /// Pushes the arguments of a call, and returns the number of the call.
     pub(super) fn arguments(
         &mut self,
         helper: &'static Helper,

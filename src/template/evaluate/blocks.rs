@@ -1,4 +1,4 @@
-//! Blocks that are gone through: `each`, `with`, sections and the loops of elements.
+//! Blocks that iterate or change `this`: `each`, `with`, sections and the loops of elements.
 
 use super::machine::{DataVariables, Frame, LoopItems, Machine, OpenBlock};
 use crate::json::scan::Items;
@@ -7,15 +7,15 @@ use crate::template::program::JumpTarget;
 use crate::template::values::Value;
 
 impl<'a> Machine<'_, 'a> {
-    /// Opens a frame. `frame.step` is worked out here, from whether `this` counts as another than around it.
+    /// Opens a frame. `frame.step` is set here: it depends on whether `this` counts as different from the outer one.
     pub(super) fn open_frame(&mut self, frame: Frame<'a>, is_other: bool) {
         let number = self.frames.len() + 1;
         let outer = frame.up.and_then(|up| self.frame_at(up)).map_or(number, |outer| outer.step);
         self.frames.push(Frame { step: if is_other { number } else { outer }, ..frame });
     }
 
-    /// Whether a value is another than the `this` that `../` would lead to from inside, for JavaScript: it compares them
-    /// with `!=`, and fails where it cannot.
+    /// Whether a value differs from the `this` that `../` would lead to from inside, in JavaScript's terms: it compares
+    /// with `!=`, and fails where that is impossible.
     pub(super) fn is_other(&self, this: Value<'a>, up: Option<usize>) -> Result<bool, Problem> {
         let step = up.and_then(|up| self.frame_at(up)).map(|outer| outer.step);
         let Some(outer) = step.and_then(|step| self.frame_at(step)) else { return Ok(true) };
@@ -25,12 +25,12 @@ impl<'a> Machine<'_, 'a> {
         }
     }
 
-    /// Where `this` is nothing it is an empty object from here on.
+    /// If `this` is undefined or null, it is an empty object from here on.
     pub(super) fn open_null_context(&mut self) {
         let outer = *self.frame();
         if outer.this.is_nothing() {
             let up = Some(self.frames.len());
-            // In handlebars.js it stands before what was not given, and in place of null.
+            // In handlebars.js it precedes what was not given, and replaces null.
             let is_other = matches!(outer.this, Value::Undefined);
             self.open_frame(Frame { this: Value::NULL_CONTEXT, up, is_null_context: true, ..outer }, is_other);
         }
@@ -40,7 +40,7 @@ impl<'a> Machine<'_, 'a> {
         self.frames.pop_if(|frame| frame.is_null_context);
     }
 
-    /// Goes once through a block with this as `this`, of which it gives so many as parameters.
+    /// Runs a block once with this value as `this`, and gives so many of the values as parameters.
     pub(super) fn once(
         &mut self,
         this: Value<'a>,
@@ -61,7 +61,7 @@ impl<'a> Machine<'_, 'a> {
         Ok(())
     }
 
-    /// What there is to go through in a list.
+    /// The items of a list to iterate over.
     fn items(&self, value: Value<'a>) -> Result<Option<LoopItems<'a>>, Problem> {
         Ok(match value {
             Value::JsonList(list) => {
@@ -117,7 +117,7 @@ impl<'a> Machine<'_, 'a> {
         self.frames.pop();
     }
 
-    /// Goes on behind `head` if there is another round.
+    /// Continues behind `head` if there is another round.
     pub(super) fn next(&mut self, head: JumpTarget) -> Result<(), Problem> {
         match self.next_round()? {
             true => self.at = head,
@@ -126,7 +126,7 @@ impl<'a> Machine<'_, 'a> {
         Ok(())
     }
 
-    /// Puts what comes next into the frame of the innermost block; `false` if there is nothing more.
+    /// Puts the next item into the frame of the innermost block; `false` if there is none.
     fn next_round(&mut self) -> Result<bool, Problem> {
         let Some(block) = self.blocks.last_mut() else { return Ok(false) };
         let count = block.count;

@@ -8,7 +8,7 @@ use crate::template::program::CallSite;
 use crate::template::values::Value;
 
 impl<'a> Machine<'_, 'a> {
-    /// Prints the last value and notes what it is.
+    /// Prints the last value and notes its kind.
     pub(super) fn print_tracked(&mut self, is_raw: bool) -> Result<(), Problem> {
         let (value, at) = (self.pop(), self.out.len());
         value.print(self.heap, self.out)?;
@@ -16,7 +16,7 @@ impl<'a> Machine<'_, 'a> {
         self.tracked.note(at..self.out.len(), kind, &self.heap.budget)
     }
 
-    /// Prints what a helper makes of a text, and notes what the parts of that are.
+    /// Prints a helper's change of a text, and notes the kinds of its parts.
     pub(super) fn change_tracked(&mut self, call: u32) -> Result<(), Problem> {
         let at = self.marks.pop().unwrap_or(self.start);
         let content = self.heap.text(&self.out.split_off(at))?;
@@ -29,7 +29,7 @@ impl<'a> Machine<'_, 'a> {
         }
     }
 
-    /// What the arguments of a call are that were pushed.
+    /// The kinds of the pushed arguments of a call.
     fn kinds_of_arguments(&self, call: u32) -> Vec<PrintKind> {
         let Some(CallSite { positional, names, worded, .. }) = self.program.calls.get(call as usize) else {
             return Vec::new();
@@ -39,7 +39,7 @@ impl<'a> Machine<'_, 'a> {
         given.map(|(value, is_worded)| kind_of(*value, *is_worded)).collect()
     }
 
-    /// Escapes a text of which it was noted what its parts are.
+    /// Escapes a text by the noted kinds of its parts.
     pub(super) fn escape_tracked(&mut self, escape: &Escape) -> Result<(), Problem> {
         let at = self.marks.pop().unwrap_or(self.start);
         let (text, noted) = (self.out.split_off(at), self.tracked.split_off(at));

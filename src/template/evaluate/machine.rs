@@ -1,4 +1,4 @@
-//! What the machine holds while it runs.
+//! The state of the machine while it runs.
 
 use crate::json::scan::Items;
 use crate::template::budget::{Problem, TEXT_BYTES};
@@ -8,25 +8,25 @@ use crate::template::heap::Heap;
 use crate::template::program::{Constant, DataName, JumpTarget, LiteralSpan, Program};
 use crate::template::values::{MemberList, Value};
 
-/// A block or partial that is being rendered.
+/// A block or partial being rendered.
 #[derive(Clone, Copy)]
 pub struct Frame<'a> {
     pub this: Value<'a>,
-    /// The number of the frame that it stands in, in the text.
+    /// The number of the frame around it in the text.
     pub up: Option<usize>,
     /// The number of the nearest frame outward, this included, whose `this` is another than that of what is around it:
     /// `../` goes from one of these to the next. handlebars.js adds a step only where JavaScript's `!=` says so, so that
     /// `{{#each}}` over an item that equals its surroundings adds none. The comparison can fail and costs, so it is made
     /// only where a path leads out of what is around (`is_compared`).
     pub step: usize,
-    /// Whether it is there only because `this` was nothing around it.
+    /// Whether it only exists because `this` was undefined around it.
     pub is_null_context: bool,
     pub params: [Value<'a>; 2],
     /// How many of them the block gives.
     pub given: usize,
-    /// The number of its `@index` and the like.
+    /// The number of its data variables, such as `@index`.
     pub data: usize,
-    /// The number of the scope whose inline partials are known.
+    /// The number of the scope with the known inline partials.
     pub scope: usize,
     /// The number of the frame of the loop of elements around it.
     pub element: Option<usize>,
@@ -46,7 +46,7 @@ impl Frame<'_> {
     };
 }
 
-/// What `@index` and the like are.
+/// The values of `@index` and the like.
 #[derive(Clone, Copy)]
 pub struct DataVariables<'a> {
     pub up: Option<usize>,
@@ -54,7 +54,7 @@ pub struct DataVariables<'a> {
     pub index: Value<'a>,
     pub first: Value<'a>,
     pub last: Value<'a>,
-    /// What `{{> @partial-block}}` is.
+    /// The target of `{{> @partial-block}}`.
     pub block: Option<Closure>,
 }
 
@@ -69,25 +69,25 @@ impl DataVariables<'_> {
     };
 }
 
-/// A part of a text with what is around it.
+/// A part of a text with its surroundings.
 #[derive(Clone, Copy)]
 pub struct Closure {
     pub routine: JumpTarget,
     pub up: Option<usize>,
     pub scope: usize,
-    /// The data of the place where it stands. A block has its `@partial-block` from there.
+    /// The data variables of its place. A block has its `@partial-block` from there.
     pub data: usize,
     pub is_block: bool,
     /// Whether its `this` is compared with what is around it.
     pub is_compared: bool,
 }
 
-/// A block that is gone through.
+/// A block that iterates.
 pub struct OpenBlock<'a> {
     pub source: LoopItems<'a>,
-    /// How often it was gone through.
+    /// The number of finished rounds.
     pub count: usize,
-    /// Whether `this` stays what it is, as in a loop of elements.
+    /// Whether `this` stays the same, as in a loop of elements.
     pub keeps_this: bool,
     /// Whether it has `@index` and the like.
     pub has_data: bool,
@@ -95,7 +95,7 @@ pub struct OpenBlock<'a> {
     pub is_compared: bool,
 }
 
-/// What a block goes through.
+/// What a block iterates over.
 pub enum LoopItems<'a> {
     Once,
     Json(Items<'a>),
@@ -103,7 +103,7 @@ pub enum LoopItems<'a> {
     Members(MemberList<'a>),
 }
 
-/// An inline partial that is known.
+/// A known inline partial.
 #[derive(Clone, Copy)]
 pub struct Inline {
     pub name: u32,
@@ -111,7 +111,7 @@ pub struct Inline {
     pub before: Option<usize>,
 }
 
-/// Where to go on behind a partial.
+/// Where to continue after a partial.
 pub struct Return {
     pub at: JumpTarget,
     pub frames: usize,
@@ -127,7 +127,7 @@ pub struct Machine<'p, 'a> {
     pub program: &'a Program,
     pub heap: &'p Heap<'a>,
     pub out: &'p mut String,
-    /// Where the text begins in it.
+    /// Where the text begins in the output.
     pub start: usize,
     /// The next instruction.
     pub at: JumpTarget,
@@ -141,7 +141,8 @@ pub struct Machine<'p, 'a> {
     /// What is known of the parts of texts that are escaped later.
     pub tracked: Stretches,
     pub inlines: Vec<Inline>,
-    /// The newest inline partial that each text knows; that of the outermost is number 0 and made when it is needed.
+    /// The newest inline partial that each text knows. The scope of the outermost is number 0, and is made when it is
+    /// needed.
     pub scopes: Vec<Option<usize>>,
     pub returns: Vec<Return>,
     pub registers: Vec<u32>,
@@ -213,7 +214,7 @@ impl<'a> Machine<'_, 'a> {
         }
     }
 
-    /// `this`, or what so many `../` lead to.
+    /// `this`, or the target of so many `../`.
     pub(super) fn this(&self, depth: u32) -> Result<Value<'a>, Problem> {
         if depth == 0 {
             return Ok(self.frame().this);
@@ -235,7 +236,7 @@ impl<'a> Machine<'_, 'a> {
         }
     }
 
-    /// What a name stands for that a text may set, where `this` is this.
+    /// The value of a name that a text may set, with this `this`.
     pub(super) fn variable(&self, this: Value<'a>, name: u32, slot: Option<u32>) -> Result<Value<'a>, Problem> {
         self.heap.budget.scanned(self.name(name).len())?;
         match self.heap.assigned(this, self.name(name)) {
@@ -262,7 +263,7 @@ impl<'a> Machine<'_, 'a> {
         })
     }
 
-    /// A block parameter of the frame so many further out.
+    /// A block parameter of a frame so many frames outward.
     pub(super) fn param(&self, outer: u32, index: u8) -> Result<Value<'a>, Problem> {
         self.heap.budget.steps(outer as usize / 16)?;
         let mut frame = self.opened(Some(self.frame()));
@@ -274,7 +275,7 @@ impl<'a> Machine<'_, 'a> {
         value.ok_or_else(|| Problem::new("the block gives nothing for this parameter"))
     }
 
-    /// The frame, or the one around it if that is only there because `this` was nothing.
+    /// The frame, or the one around it if it only exists because `this` was undefined.
     fn opened<'f>(&'f self, frame: Option<&'f Frame<'a>>) -> Option<&'f Frame<'a>> {
         match frame {
             Some(frame) if frame.is_null_context => self.frame_at(frame.up?),

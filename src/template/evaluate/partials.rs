@@ -8,7 +8,7 @@ use crate::template::syntax::nearest;
 use crate::template::values::Value;
 
 impl<'a> Machine<'_, 'a> {
-    /// From here on a name is this inline partial.
+    /// From here on a name means this inline partial.
     pub(super) fn define(&mut self, name: u32, routine: JumpTarget, is_in_frame: bool) {
         let frame = *self.frame();
         let up = if is_in_frame && !frame.is_null_context { Some(self.frames.len()) } else { frame.up };
@@ -16,7 +16,7 @@ impl<'a> Machine<'_, 'a> {
         self.know(name, Closure { routine, up, scope, data, is_block: false, is_compared: true }, scope);
     }
 
-    /// Adds an inline partial to those that are known.
+    /// Adds an inline partial to the known ones.
     fn know(&mut self, name: u32, closure: Closure, scope: usize) {
         if self.scopes.is_empty() {
             self.scopes.push(None);
@@ -98,7 +98,8 @@ impl<'a> Machine<'_, 'a> {
         });
         self.heap.budget.steps(10)?;
         self.heap.budget.bytes(size_of::<Frame<'_>>())?;
-        // As in handlebars.js there is one more `@` around a partial with a block, and one around what stands in a block.
+        // As in handlebars.js there is one more `@` around a partial with a block, and one around the content of a
+        // block.
         let mut data = frame.data;
         if block.is_some() {
             data = self.open_data(data, block);
@@ -115,19 +116,19 @@ impl<'a> Machine<'_, 'a> {
         Ok(())
     }
 
-    /// What `@partial-block` is.
+    /// The value of `@partial-block`.
     fn block_at(&self, data: usize) -> Option<Closure> {
         self.data_at(data).and_then(|data| data.block)
     }
 
-    /// The same `@index` and so on as around it, with this `@partial-block`. Gives its number.
+    /// The same data variables as around it, with this `@partial-block`. Returns their number.
     fn open_data(&mut self, outer: usize, block: Option<Closure>) -> usize {
         let inherited = self.data_at(outer).copied().unwrap_or(DataVariables::TOP);
         self.data.push(DataVariables { up: Some(outer), block, ..inherited });
         self.data.len()
     }
 
-    /// What a partial that was given with the text knows of inline ones: what is known here, and what stands in its block.
+    /// The inline partials that are known in a partial given with the text: those known here, and those in its block.
     fn partial_scope(&mut self, site: &PartialSite, frame: &Frame<'a>) -> usize {
         if self.scopes.is_empty() {
             self.scopes.push(None);
@@ -144,7 +145,7 @@ impl<'a> Machine<'_, 'a> {
         scope
     }
 
-    /// `this` of a partial: what it is given, with what is given by name.
+    /// `this` of a partial: its argument, with the named arguments merged in.
     fn partial_context(&mut self, site: &'a PartialSite) -> Result<Value<'a>, Problem> {
         let names = site.names.as_deref().unwrap_or_default();
         let base = self.stack.len().saturating_sub(names.len());
@@ -173,7 +174,7 @@ impl<'a> Machine<'_, 'a> {
         Problem(format!("there is no partial '{name}'{}", meant.unwrap_or_default()))
     }
 
-    /// Goes back to behind the call.
+    /// Returns to the place after the call.
     pub(super) fn return_from_partial(&mut self) -> Result<(), Problem> {
         let Some(back) = self.returns.pop() else { return Ok(()) };
         self.at = back.at;
@@ -188,7 +189,7 @@ impl<'a> Machine<'_, 'a> {
         Ok(())
     }
 
-    /// Puts the indent before each line of what was written from `mark` on.
+    /// Inserts the indent before each line written from `mark` on.
     fn indent_lines(&mut self, mark: usize, indent: &str) -> Result<(), Problem> {
         let (lines, noted, mut at) = (self.out.split_off(mark), self.tracked.split_off(mark), 0);
         self.heap.budget.bytes(lines.len())?;

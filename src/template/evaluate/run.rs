@@ -11,7 +11,7 @@ use crate::template::heap::{Heap, Root, in_order};
 use crate::template::program::{CallSite, Instruction, JumpTarget, LiteralSpan, Program};
 use crate::template::values::Value;
 
-/// Writes a text for what `root` knows, or says why it cannot be written.
+/// Writes a text with the values of `root`, or says why it cannot be rendered.
 pub fn render(program: &Program, root: &dyn Root, out: &mut String) -> Result<(), Problem> {
     let arena = Bump::new();
     run(program, &Heap::new(&arena, root), out).map(drop)
@@ -25,7 +25,7 @@ pub fn holds(program: &Program, root: &dyn Root) -> Result<bool, Problem> {
     run(program, &heap, &mut nothing)?.holds(&heap)
 }
 
-/// Runs a program, and gives what it pushed last.
+/// Runs a program, and returns what it pushed last.
 fn run<'a>(program: &'a Program, heap: &Heap<'a>, out: &mut String) -> Result<Value<'a>, Problem> {
     let start = out.len();
     let machine = Machine {
@@ -62,18 +62,18 @@ impl<'a> Machine<'_, 'a> {
         Ok(self.pop())
     }
 
-    /// Runs one instruction within what one text may take.
+    /// Runs one instruction within the budget of the text.
     fn charged_step(&mut self, op: &'a Instruction) -> Result<(), Problem> {
         self.heap.budget.steps(1)?;
         self.step(op)?;
         self.check_length()
     }
 
-    /// Runs one instruction. Where it goes on elsewhere than at the next one it sets [`Machine::at`].
+    /// Runs one instruction. If the next one is elsewhere, it sets [`Machine::at`].
     fn step(&mut self, op: &'a Instruction) -> Result<(), Problem> {
         match *op {
             Instruction::Literal(words) => self.out.push_str(self.words(words)),
-            // Matched where it lies: to move a value out at once waits for the stores that have just written it.
+            // Matched in place: moving a value out at once would wait for the stores that have just written it.
             Instruction::PrintSlot { slot, rewrite } => match &self.heap.root.noted(slot as usize, self.heap) {
                 Ok(value) => self.print(value, rewrite, rewrite)?,
                 Err(problem) => return Err(problem.clone()),
@@ -226,7 +226,7 @@ impl<'a> Machine<'_, 'a> {
         Ok(text)
     }
 
-    /// Puts a member of the last value in its place, if that `has` members; otherwise the value stays.
+    /// Replaces the last value by its member, if that value `has` members; otherwise it stays.
     fn member(&mut self, name: u32, has: fn(Value<'a>) -> bool) -> Result<(), Problem> {
         let value = self.pop();
         let value = if has(value) { value.member(self.name(name), self.heap)? } else { value };
@@ -248,7 +248,7 @@ impl<'a> Machine<'_, 'a> {
         self.heap.assign(Value::Root, name, value)
     }
 
-    /// Jumps if whether the last value holds is `decides`, and takes the value otherwise.
+    /// Jumps if the truth of the last value is `decides`, and takes the value otherwise.
     fn jump_or_take(&mut self, decides: bool, target: JumpTarget) -> Result<(), Problem> {
         let value = self.stack.last().copied().unwrap_or(Value::Undefined);
         match value.holds(self.heap)? == decides {
@@ -266,7 +266,7 @@ impl<'a> Machine<'_, 'a> {
             }
             Value::Bool(true) => self.once(self.frame().this, [Value::Undefined; 2], 0, is_compared),
             value if value.is_list() => self.each(value, otherwise, is_compared),
-            // As in handlebars.js its parameters are there and nothing.
+            // As in handlebars.js its parameters exist and are undefined.
             value => self.once(value, [Value::Undefined; 2], 2, is_compared),
         }
     }

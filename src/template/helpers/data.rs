@@ -1,4 +1,4 @@
-//! Looking values up and making lists and objects of them.
+//! Looks up values, and makes lists and objects of them.
 
 use serde_json::value::RawValue;
 
@@ -94,7 +94,7 @@ pub const HELPERS: &[Helper] = &[
     },
 ];
 
-/// The path that an argument is. One that cannot be read leads to nothing, as at Courier.
+/// The path in an argument. One that cannot be parsed leads to nothing, as at Courier.
 pub fn path_of(argument: Value<'_>) -> Result<&str, Problem> {
     argument.as_text().ok_or_else(|| expected("a path in quotes", argument))
 }
@@ -103,7 +103,7 @@ pub fn is_path<'a>(argument: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
     path_of(argument).map(drop)
 }
 
-/// The path that is the first argument, and what it leads to; `None` if it is no path.
+/// The path in the first argument, and its value; `None` if it is not a path.
 fn found<'a>(call: &HelperCall<'_, 'a>) -> Result<(&'a str, Option<Value<'a>>), Problem> {
     let path = path_of(call.arg(0))?;
     call.heap.budget.steps(path.len() / 16)?;
@@ -141,7 +141,7 @@ fn list_items<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     }
 }
 
-/// The JSON that an argument is a text of.
+/// The parsed JSON of an argument.
 fn json_of<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<&'a str, Problem> {
     let text = argument.as_text().ok_or_else(|| expected("a text of JSON", argument))?;
     heap.budget.bytes(text.len())?;
@@ -176,7 +176,7 @@ fn range<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let (start, stop) = if call.args.len() < 2 { (0.0, at(0)?) } else { (at(0)?, at(1)?) };
     let step = if call.args.len() < 3 { 1.0 } else { step_of(call.arg(2), call.heap)? };
     if stop == 0.0 {
-        // What ends at zero is empty at Courier whichever way it goes.
+        // At Courier a range that ends at zero is empty, whatever its direction.
         return Ok(Value::List(&[]));
     }
     let count = ((stop - start) / step).ceil().max(0.0) as usize;

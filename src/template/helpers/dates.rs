@@ -85,12 +85,12 @@ pub fn moment<'a>(value: Value<'a>, heap: &Heap<'a>) -> Result<Moment, Problem> 
 }
 
 fn from_millis(millis: f64) -> Option<Moment> {
-    // Out of range it is cut to what no date is either.
+    // Out of range, it is cut to a value that is not a date either.
     let at = Timestamp::from_millisecond(millis as i64).ok().filter(|_| !millis.is_nan())?;
     Some(Moment { at, offset: None })
 }
 
-/// The number that a text of digits is.
+/// The number in a text of digits.
 fn whole(text: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_whole = (1..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -131,7 +131,7 @@ fn offset(name: &str) -> Option<Offset> {
     Offset::from_seconds(sign * (part(hours)? * 3600 + part(minutes)? * 60)).ok()
 }
 
-/// An argument that is a text; nothing is an empty one.
+/// An argument that is a text. Undefined counts as an empty one.
 fn text_of<'a>(value: Value<'a>, what: &str) -> Result<&'a str, Problem> {
     if value.is_nothing() { Ok("") } else { value.as_text().ok_or_else(|| expected(what, value)) }
 }
@@ -145,7 +145,7 @@ fn format_of(value: Value<'_>) -> Result<&str, Problem> {
     }
 }
 
-/// The time zone that an argument names, if it names one.
+/// The time zone in an argument, if there is one.
 fn zone_of(value: Value<'_>) -> Result<Option<TimeZone>, Problem> {
     match text_of(value, "the name of a time zone in quotes")? {
         "" => Ok(None),
@@ -184,12 +184,12 @@ fn format<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     }
 }
 
-/// A time as a format of either kind says.
+/// A time in a format of either kind.
 fn written(at: &ZonedDateTime, format: &str) -> Result<String, Problem> {
     if format.contains('%') { by_strftime(at, format) } else { Ok(by_tokens(at, format)) }
 }
 
-/// Directives that are others in jiff's strftime, or that it leaves to the locale.
+/// Directives that differ in jiff's strftime, or that it leaves to the locale.
 const DIRECTIVES: [(&str, &str); 8] = [
     ("I", "%-I"),
     ("p", "%P"),
@@ -232,7 +232,7 @@ fn by_strftime(at: &ZonedDateTime, format: &str) -> Result<String, Problem> {
     strtime::format(&known, at).map_err(|_| Problem(format!("expected a format of strftime's, found {}", cut(format))))
 }
 
-/// What is wrong with a directive, and which there are.
+/// The error about a directive, with those that exist.
 fn unknown(directive: &str, is_known: impl Fn(&str) -> bool) -> Problem {
     let is_own = |letter: &str| DIRECTIVES.iter().any(|(own, _)| *own == letter);
     let letters = ('A'..='Z').chain('a'..='z').map(String::from);
@@ -242,7 +242,7 @@ fn unknown(directive: &str, is_known: impl Fn(&str) -> bool) -> Problem {
     Problem(format!("expected {known}, found %{directive}"))
 }
 
-/// The tokens of Moment and Day.js, the longer ones first, and what they are in strftime.
+/// The tokens of Moment and Day.js, the longer ones first, and their strftime equivalents.
 const TOKENS: [(&str, &str); 28] = [
     ("LLLL", "%A, %B %-d, %Y %-I:%M %p"),
     ("LLL", "%B %-d, %Y %-I:%M %p"),
@@ -277,7 +277,7 @@ const TOKENS: [(&str, &str); 28] = [
 fn by_tokens(at: &ZonedDateTime, format: &str) -> String {
     let (mut out, mut rest) = (String::new(), format);
     while let Some(first) = rest.chars().next() {
-        // What stands in brackets is no token.
+        // Text in brackets is not a token.
         if let Some((words, after)) = rest.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
             out.push_str(words);
             rest = after;

@@ -1,4 +1,4 @@
-//! Numbers, dates and messages in the language of who reads them: the helpers of handlebars-intl.
+//! Numbers, dates and messages in the reader's language: the helpers of handlebars-intl.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -138,7 +138,7 @@ pub const HELPERS: &[Helper] = &[
     },
 ];
 
-/// What a path leads to in what `intl` knows.
+/// The value of a path in the data of `intl`.
 fn known<'a>(path: &str, call: &HelperCall<'_, 'a>, language: &Language<'a>) -> Result<Value<'a>, Problem> {
     match language.find(path, call.heap)? {
         Value::Undefined => Err(Problem(format!("there is no '{}' in what intl was given", shown(path)))),

@@ -1,5 +1,5 @@
-//! JSONPath, by which `path` and `var` name values: `$.orders[0].id`, `items[-1:]`, `..name`. As in Courier's own a
-//! name is of letters, digits, `_` and `$`; anything else stands in brackets and quotes. There are no filters.
+//! JSONPath, by which `path` and `var` name values: `$.orders[0].id`, `items[-1:]`, `..name`. As in Courier's own, a
+//! name consists of letters, digits, `_` and `$`; any other name is in brackets and quotes. There are no filters.
 //! Source: "JSON paths" of Courier's documentation, docs/platform/content/variables, and RFC 9535 for negative indexes
 //! and slices.
 
@@ -12,7 +12,7 @@ use crate::template::values::Value;
 
 /// Longest path, in bytes.
 const PATH_BYTES: usize = 1_000;
-/// Objects and lists in each other that `..` goes down.
+/// The most nested objects and lists that `..` searches.
 const DEPTH: usize = 200;
 
 #[derive(Debug)]
@@ -32,7 +32,7 @@ enum Start {
 
 #[derive(Debug)]
 struct Step<'p> {
-    /// After two points: it is taken from whatever is in the value, too.
+    /// After two dots: it also applies to everything inside the value.
     is_deep: bool,
     choice: Selector<'p>,
 }
@@ -47,7 +47,7 @@ enum Selector<'p> {
 }
 
 impl<'p> JsonPath<'p> {
-    /// `None` if it is no path.
+    /// `None` if it is not a path.
     pub fn parse(path: &'p str) -> Option<Self> {
         if path.len() > PATH_BYTES {
             return None;
@@ -71,7 +71,7 @@ impl<'p> JsonPath<'p> {
         Some(JsonPath { start, steps })
     }
 
-    /// What it leads to: a value if it can lead to one only, else a list of all; nothing if there is none.
+    /// Its value: a single value if it can only have one, else a list of all. Undefined if there is none.
     pub fn find<'a>(&self, call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
         match (self.start, self.steps.as_slice()) {
             (Start::Root, [Step { is_deep: false, choice: Selector::Name(name) }, rest @ ..]) => {
@@ -99,7 +99,7 @@ impl<'p> JsonPath<'p> {
         }
     }
 
-    /// What it leads to from a value, whatever it begins with.
+    /// Its value from a starting value, whatever it begins with.
     pub fn find_in<'a>(&self, value: Value<'a>, heap: &Heap<'a>) -> Result<Value<'a>, Problem> {
         follow(&self.steps, value, heap)
     }
@@ -142,7 +142,7 @@ impl<'p> Reader<'p> {
         (!name.is_empty()).then_some(Selector::Name(Cow::Borrowed(name)))
     }
 
-    /// What stands in brackets, the closing one included.
+    /// The content of brackets, with the closing one.
     fn bracket(&mut self) -> Option<Selector<'p>> {
         let mut choices = Vec::new();
         loop {
@@ -177,7 +177,7 @@ impl<'p> Reader<'p> {
         Some(Selector::Slice { start, end, step: step.unwrap_or(1) })
     }
 
-    /// What stands before the closing quote; a backslash has the next character be itself.
+    /// The text before the closing quote. A backslash escapes the next character.
     fn quoted(&mut self, quote: &str) -> Option<Cow<'p, str>> {
         let mut name = Cow::Borrowed("");
         loop {
@@ -203,7 +203,7 @@ impl<'p> Reader<'p> {
 }
 
 fn follow<'a>(steps: &[Step<'_>], value: Value<'a>, heap: &Heap<'a>) -> Result<Value<'a>, Problem> {
-    // Reading the path took as much.
+    // Parsing the path took as much.
     heap.budget.steps(steps.len())?;
     let mut value = value;
     for (place, step) in steps.iter().enumerate() {
@@ -219,7 +219,7 @@ fn follow<'a>(steps: &[Step<'_>], value: Value<'a>, heap: &Heap<'a>) -> Result<V
     Ok(value)
 }
 
-/// Follows what may lead to several values.
+/// Follows steps that may lead to several values.
 fn follow_all<'a>(steps: &[Step<'_>], value: Value<'a>, heap: &Heap<'a>) -> Result<Value<'a>, Problem> {
     let mut found = Found { values: vec![value], heap };
     for step in steps {
@@ -277,7 +277,7 @@ impl<'a> Found<'_, 'a> {
     }
 }
 
-/// A member of an object, what was set on it included, or of a list; a text has its length alone.
+/// A member of an object, including one that was set on it, or of a list. A text only has its length.
 fn member<'a>(value: Value<'a>, name: &str, heap: &Heap<'a>) -> Result<Value<'a>, Problem> {
     match heap.assigned(value, name) {
         Some(assigned) => Ok(assigned),

@@ -1,9 +1,9 @@
-//! JSON in texts: what is wrong with it and where, in words for its author.
+//! JSON in texts: errors with their place, in words for its author.
 
 use crate::json::{cut, quoted};
 use crate::template::budget::Problem;
 
-/// Why a text is no JSON, by what serde found.
+/// Why a text is not JSON, from serde's error.
 pub fn problem(text: &str, error: &serde_json::Error) -> Problem {
     if text.trim().is_empty() {
         return Problem::new("expected JSON, found an empty text");
@@ -12,7 +12,7 @@ pub fn problem(text: &str, error: &serde_json::Error) -> Problem {
         return Problem(format!("expected JSON, found the end of {}", cut(text)));
     }
     let line_start: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-    // serde counts what it has read: all up to the character, but for one that may not stand in a text.
+    // serde counts what it has read: everything up to the character, except one that may not occur in a text.
     let is_read = !error.to_string().starts_with("control character");
     let mut at = (line_start + error.column()).saturating_sub(usize::from(is_read)).min(text.len());
     while !text.is_char_boundary(at) {
@@ -29,7 +29,7 @@ pub fn problem(text: &str, error: &serde_json::Error) -> Problem {
     Problem(format!("expected JSON, found {} at {place} of {}", character(rest), cut(text)))
 }
 
-/// The character that a text begins with, as an error shows it.
+/// The character at the start of a text, as an error shows it.
 fn character(text: &str) -> String {
     match text.chars().next() {
         None => "its end".to_owned(),
@@ -40,7 +40,7 @@ fn character(text: &str) -> String {
     }
 }
 
-/// A text with JSON's escapes in it, read. Quotes stand for themselves.
+/// Decodes JSON's escapes in a text. Quotes stand for themselves.
 pub fn unescaped(text: &str) -> Result<String, Problem> {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while !rest.is_empty() {
@@ -62,7 +62,7 @@ fn no_escape(text: &str, rest: &str) -> Problem {
     Problem(format!("{expected}, found {found} at character {place} of {}", cut(text)))
 }
 
-/// The character that a text begins with, and how long it is as it is written.
+/// The character at the start of a text, and the length of its spelling.
 fn first(text: &str) -> Option<(char, usize)> {
     let c = text.chars().next().filter(|c| *c >= ' ')?;
     if c != '\\' {
@@ -82,7 +82,7 @@ fn first(text: &str) -> Option<(char, usize)> {
     Some((c, 2))
 }
 
-/// `\u0041`, or two such that are one character together.
+/// `\u0041`, or two of these for one character.
 fn by_number(text: &str) -> Option<(char, usize)> {
     let unit = |at: usize| {
         let digits = text.get(at..at + 4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;

@@ -1,4 +1,4 @@
-//! What is true and what is not.
+//! Helpers about truth and comparisons.
 
 use super::data::{is_path, path_of};
 use super::json_path::JsonPath;
@@ -91,7 +91,7 @@ fn not<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     Ok(Value::Bool(!value.is_truthy() || value.is_list() && value.is_empty(call.heap)?))
 }
 
-/// What `condition` knows.
+/// The comparisons of `condition`.
 const COMPARISONS: [&str; 8] = ["==", "===", "!=", "!==", "<", "<=", ">", ">="];
 
 fn is_comparison<'a>(sign: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
@@ -105,7 +105,7 @@ fn is_one_of(words: &[&str], value: Value<'_>) -> Result<(), Problem> {
     }
 }
 
-/// The comparison that a sign says. Here `==` is strict as well.
+/// The comparison of a sign. Here `==` is strict as well.
 fn comparison_of(sign: Value<'_>) -> Result<Comparison, Problem> {
     match sign.as_text().and_then(Comparison::of) {
         Some(Comparison::Equal { negated, .. }) => Ok(Comparison::Equal { strict: true, negated }),
@@ -142,13 +142,13 @@ fn is_behavior<'a>(value: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
 fn conditional<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let named = |name: &str| call.named(name).unwrap_or(Value::Undefined);
     let is_or = join(named("logicalOperator"))?;
-    // What it is as a block is the compiler's work.
+    // As a block, it is the compiler's work.
     is_behavior(named("behavior"), call.heap)?;
     let (mut values, is_truthy) = (call.args.iter(), |value: &Value<'_>| value.is_truthy());
     Ok(Value::Bool(if is_or { values.any(is_truthy) } else { values.all(is_truthy) }))
 }
 
-/// What `filter` knows.
+/// The tests of `filter`.
 const FILTERS: [&str; 10] = [
     "EQUALS",
     "NOT_EQUALS",
@@ -162,7 +162,7 @@ const FILTERS: [&str; 10] = [
     "NOT_EMPTY",
 ];
 
-/// What CONTAINS looks for has to be given.
+/// CONTAINS needs something to look for.
 fn has_part(known: &KnownArguments<'_, '_>) -> Result<(), Problem> {
     let looks = known.arg(2).and_then(Value::as_text).is_some_and(|operator| operator.ends_with("CONTAINS"));
     known.arg(3).filter(|_| looks).map_or(Ok(()), part_of)
@@ -204,7 +204,7 @@ fn filter<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     Ok(Value::Bool(holds))
 }
 
-/// Whether a value, as a text, is that text. What is no text is never equal to it.
+/// Whether a value is a text that equals the other. Anything else is never equal.
 fn is_text<'a>(left: Value<'a>, right: Value<'a>, heap: &Heap<'a>) -> Result<bool, Problem> {
     Value::Text(left.text(heap)?).is_identical(right, heap)
 }

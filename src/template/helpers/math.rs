@@ -1,4 +1,4 @@
-//! Arithmetic. Texts that are numbers are numbers: that is what `var` gives.
+//! Arithmetic. Texts that are numbers count as numbers, since `var` returns texts.
 
 use crate::template::budget::Problem;
 use crate::template::call::{CallCheck, Form, Helper, HelperCall, expected};

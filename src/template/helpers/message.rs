@@ -1,5 +1,5 @@
-//! Messages with arguments: ICU's MessageFormat, as far as intl-messageformat has it, with both ways to write braces that
-//! are meant: behind a backslash and between apostrophes.
+//! Messages with arguments: ICU's MessageFormat, as far as intl-messageformat supports it, with both ways to write
+//! literal braces: behind a backslash and between apostrophes.
 //! <https://formatjs.github.io/docs/core-concepts/icu-syntax>
 
 use std::collections::{HashMap, HashSet};
@@ -18,7 +18,7 @@ use crate::template::escape::escape_html;
 use crate::template::heap::Heap;
 use crate::template::values::Value;
 
-/// Messages that stand in each other.
+/// The most nested messages.
 const DEPTH: usize = 20;
 
 /// What a message consists of.
@@ -38,10 +38,10 @@ enum FormatKind {
     Time,
 }
 
-/// An argument that decides between messages.
+/// An argument that chooses between messages.
 struct Choice<'a> {
     name: &'a str,
-    /// What is counted, if it is a number.
+    /// How it is counted, if it is a number.
     rule: Option<PluralRuleType>,
     offset: f64,
     options: Vec<(Key<'a>, Vec<MessagePart<'a>>)>,
@@ -72,7 +72,7 @@ fn read<'a>(message: &'a str, heap: &Heap<'a>) -> Result<Vec<MessagePart<'a>>, P
     if reader.rest.is_empty() { Ok(parts) } else { Err(reader.expected("a '{' before the '}'")) }
 }
 
-/// Whether a message can be written: it can be read, it is given what it needs in any case, and options in it are some.
+/// Whether a message can be written: it can be parsed, its required arguments are there, and its options are valid.
 pub fn check<'a>(message: &'a str, known: &KnownArguments<'_, 'a>) -> Result<(), Problem> {
     let parts = read(message, known.heap)?;
     let named: HashSet<&str> = known.named.iter().map(|(name, _)| *name).collect();
@@ -88,7 +88,7 @@ fn no_value(name: &str) -> Problem {
 }
 
 impl<'a> MessagePart<'a> {
-    /// The argument that it is made of.
+    /// The argument that it is made from.
     fn name(&self) -> Option<&'a str> {
         match self {
             MessagePart::Words(_) | MessagePart::Count => None,
@@ -97,7 +97,7 @@ impl<'a> MessagePart<'a> {
         }
     }
 
-    /// Whether options in it are some.
+    /// Whether its options are valid.
     fn check(&self, heap: &Heap<'a>) -> Result<(), Problem> {
         match self {
             MessagePart::Words(_) | MessagePart::Count | MessagePart::Plain(_) => Ok(()),
@@ -116,7 +116,7 @@ impl<'a> MessagePart<'a> {
     }
 }
 
-/// The options of a style that says them itself.
+/// The options of a style that is written out.
 fn written_out(kind: FormatKind, style: &str) -> Result<Option<Named<'_>>, Problem> {
     match (style.strip_prefix("::"), kind) {
         (Some(skeleton), FormatKind::Number) => number_skeleton(skeleton).map(Some),
@@ -167,7 +167,7 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    /// Everything up to a brace that closes, or the end.
+    /// Everything up to a closing brace, or to the end.
     fn message(&mut self, depth: usize, is_counted: bool) -> Result<Vec<MessagePart<'a>>, Problem> {
         if depth > DEPTH {
             return Err(Problem(format!("the messages in the message are nested deeper than {DEPTH} levels")));
@@ -194,7 +194,7 @@ impl<'a> Reader<'_, 'a> {
         Ok(parts)
     }
 
-    /// Words up to what may be something else, with what is escaped or quoted at their beginning.
+    /// Words up to what may be something else, with escapes or quotes at their beginning.
     fn words(&mut self, is_counted: bool, words: &mut String) {
         let is_special = |c: char| matches!(c, '{' | '}') || c == '#' && is_counted;
         let rest = self.rest;
@@ -228,7 +228,7 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    /// What stands between apostrophes; two of them are one that is meant.
+    /// The text between apostrophes. Two apostrophes stand for one.
     fn quoted(&mut self, words: &mut String) {
         let mut rest = self.rest.strip_prefix('\'').unwrap_or_default();
         loop {
@@ -315,7 +315,7 @@ impl<'a> Reader<'_, 'a> {
         self.word("an option, or a '}'").map(Key::Word)
     }
 
-    /// The number behind a sign that was taken.
+    /// The number behind a sign that was read.
     fn number(&mut self, sign: &str) -> Result<f64, Problem> {
         let what = format!("a number behind '{sign}'");
         let word = self.word(&what)?;
@@ -396,7 +396,7 @@ impl<'a> MessageWriter<'_, '_, 'a> {
         Ok(())
     }
 
-    /// What a style with a name is: one of the data, else one that is always there. One that is neither changes nothing.
+    /// The options of a named style: one in the data, else a predefined one. Any other name has no effect.
     fn style(&self, kind: FormatKind, style: &str) -> Result<(Value<'a>, Named<'a>), Problem> {
         let (group, known) = match kind {
             FormatKind::Number => ("number", NUMBERS),
@@ -470,7 +470,7 @@ fn pairs(style: &str) -> Result<Named<'_>, Problem> {
     Ok(named)
 }
 
-/// Options that a number skeleton stands for: `::percent`, `::currency/USD`, `::.00`, `::.##`.
+/// The options of a number skeleton: `::percent`, `::currency/USD`, `::.00`, `::.##`.
 /// <https://unicode-org.github.io/icu/userguide/format_parse/numbers/skeletons.html>
 fn number_skeleton(skeleton: &str) -> Result<Named<'_>, Problem> {
     let mut named = Vec::new();
@@ -508,7 +508,7 @@ fn fraction(stem: &str) -> Option<[(&'static str, Value<'static>); 2]> {
     is_fraction.then_some([least, ("maximumFractionDigits", Value::Number(places.len() as f64))])
 }
 
-/// Options that a date skeleton stands for, such as `::yMMMd`.
+/// The options of a date skeleton, such as `::yMMMd`.
 fn date_skeleton(skeleton: &str) -> Result<Named<'_>, Problem> {
     let (mut named, mut rest) = (Vec::new(), skeleton);
     while let Some(letter) = rest.chars().next() {

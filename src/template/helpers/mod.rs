@@ -1,4 +1,4 @@
-//! The helpers that a text may call: handlebars.js's own and Courier's list, a file a group. Whatever has to do with
+//! The helpers that a text may call: handlebars.js's own and Courier's list, in a file for each group. Everything about
 //! helpers derives from these tables: what a call finds, how many arguments it needs, the nearest name in an error, and
 //! the table of `docs/templates.md`.
 
@@ -23,6 +23,6 @@ mod text;
 
 use super::call::Helper;
 
-/// All of them: a new group is added here.
+/// All helpers. A new group is added here.
 pub const HELPERS: [&[Helper]; 7] =
     [language::HELPERS, logic::HELPERS, data::HELPERS, text::HELPERS, math::HELPERS, dates::HELPERS, intl::HELPERS];

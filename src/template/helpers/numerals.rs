@@ -1,4 +1,4 @@
-//! Numbers as languages write them: ECMA-402's `Intl.NumberFormat`, as far as its options are about plain numbers.
+//! Numbers as languages write them: ECMA-402's `Intl.NumberFormat`, as far as its options concern plain numbers.
 
 use fixed_decimal::{Decimal, UnsignedRoundingMode};
 
@@ -11,7 +11,7 @@ use crate::template::values::Value;
 enum Style<'a> {
     Decimal,
     Percent,
-    /// With its code, and whether a word for it is wanted.
+    /// With its code, and how it is displayed.
     Currency(&'a str, Display),
 }
 
@@ -135,7 +135,7 @@ impl<'a> NumberFormat<'a> {
         number
     }
 
-    /// How a number and one with a sign are put together with what stands around them.
+    /// The patterns of a positive and a negative number, with what surrounds them.
     fn shapes(&self, locale: &Locale) -> [&'static str; 2] {
         match self.style {
             Style::Decimal => ["#", "-#"],

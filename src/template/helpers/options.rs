@@ -1,4 +1,4 @@
-//! What calls of the helpers of `intl` ask for: a language, and options as ECMA-402 has them.
+//! The options of calls of the `intl` helpers: a language, and options as in ECMA-402.
 
 use super::locale::{self, Locale};
 use crate::template::budget::Problem;
@@ -6,10 +6,10 @@ use crate::template::call::{HelperCall, KnownArguments, expected};
 use crate::template::heap::Heap;
 use crate::template::values::Value;
 
-/// Longest tag of a language that is looked at.
+/// The longest language tag that is accepted.
 const TAG_BYTES: usize = 64;
 
-/// The language that a call is to speak, and what `intl` knows besides: formats and messages with names.
+/// The language of a call, and the named formats and messages of `intl`.
 #[derive(Clone, Copy)]
 pub struct Language<'a> {
     pub tag: &'a str,
@@ -18,7 +18,7 @@ pub struct Language<'a> {
 }
 
 impl<'a> Language<'a> {
-    /// `locales=`, else what an `intl` around the call or the data's own says, else en-US.
+    /// `locales=`, else the language of an `intl` around the call or of the data, else en-US.
     pub fn of(call: &HelperCall<'_, 'a>) -> Result<Self, Problem> {
         let intl = call.find("intl")?;
         let asked = match call.named("locales").filter(|locales| !locales.is_nothing()) {
@@ -35,11 +35,11 @@ impl<'a> Language<'a> {
             }
             first = first.or(Some(tag).filter(|tag| !tag.is_empty()));
         }
-        // A language that is known by its plurals alone.
+        // A language of which only the plurals are known.
         Ok(Language { tag: first.unwrap_or("en-US"), locale: locale::american(), intl })
     }
 
-    /// What a path such as `formats.date.short` leads to in the data of `intl`.
+    /// The value of a path such as `formats.date.short` in the data of `intl`.
     pub fn find(&self, path: &str, heap: &Heap<'a>) -> Result<Value<'a>, Problem> {
         let mut value = self.intl;
         for name in path.split('.') {
@@ -50,7 +50,7 @@ impl<'a> Language<'a> {
     }
 }
 
-/// What a call asks for, and behind it what a format with a name does.
+/// The options of a call, and after these the options of its named format.
 #[derive(Clone, Copy)]
 pub struct FormatOptions<'o, 'a> {
     pub named: &'o [(&'a str, Value<'a>)],
@@ -58,8 +58,8 @@ pub struct FormatOptions<'o, 'a> {
     pub heap: &'o Heap<'a>,
 }
 
-/// The options that a call gives as constants. What only the data say is as if it was not given, but for a currency, which
-/// has to be there.
+/// The options that a call gives as constants. Those from data count as missing, except for a currency, which is
+/// required.
 pub fn constants<'a>(known: &KnownArguments<'_, 'a>) -> Vec<(&'a str, Value<'a>)> {
     let mut named: Vec<_> = known.named.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
     let has_format = known.arg(1).is_none_or(|format| !format.is_nothing());
@@ -70,7 +70,7 @@ pub fn constants<'a>(known: &KnownArguments<'_, 'a>) -> Vec<(&'a str, Value<'a>)
 }
 
 impl<'a> FormatOptions<'_, 'a> {
-    /// Those without a format that has a name.
+    /// The options without a named format.
     pub fn plain<'o>(named: &'o [(&'a str, Value<'a>)], heap: &'o Heap<'a>) -> FormatOptions<'o, 'a> {
         FormatOptions { named, format: Value::Undefined, heap }
     }
@@ -109,7 +109,7 @@ impl<'a> FormatOptions<'_, 'a> {
         Ok(Some(number as i16))
     }
 
-    /// The least and the most of something. What is not given makes room for what is.
+    /// The least and the most of something. A limit that is not given adapts to the one that is.
     pub fn limits(&self, what: &str, range: [i16; 2], usual: [i16; 2]) -> Result<[i16; 2], Problem> {
         let least = self.count(&format!("minimum{what}"), range[0], range[1])?;
         let most = self.count(&format!("maximum{what}"), range[0], range[1])?;

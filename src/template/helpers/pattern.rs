@@ -1,6 +1,5 @@
-//! Regular expressions as JavaScript has them, for `replace-all`: without looking around, references and flags. They
-//! are strangers' work, and so are the texts: every step is counted, so that a pattern that goes back and forth for
-//! ever ends with a problem.
+//! Regular expressions as in JavaScript, for `replace-all`: without look-around, references and flags. Patterns and
+//! texts come from outside, so every step is counted, and a pattern that backtracks without end becomes an error.
 //! Source: ECMA-262, "RegExp (Regular Expression) Objects" with its annex B.
 
 use std::ops::Range;
@@ -13,15 +12,15 @@ use crate::template::escape::PrintKind;
 use crate::template::heap::Heap;
 use crate::template::number::is_space;
 
-/// Groups in each other.
+/// The most nested groups.
 const DEPTH: usize = 50;
-/// Most instructions that a pattern is compiled to: repetitions with numbers are written out.
+/// The most instructions of a compiled pattern: counted repetitions are written out.
 const OPS: usize = 5_000;
 /// Longest pattern, in bytes.
 const PATTERN_BYTES: usize = 1_000;
-/// Ranges of a set that are looked through in a step.
+/// Ranges of a set that are searched in one step.
 const RANGES_A_STEP: usize = 16;
-/// Most places to go back to.
+/// The most places for backtracking.
 const CHOICES: usize = 1_000_000;
 
 pub struct Pattern {
@@ -35,14 +34,14 @@ pub struct Pattern {
 enum PatternOp {
     /// One character of the set of that number.
     One(usize),
-    /// Goes on at the first; if that leads nowhere, at the second.
+    /// Continues at the first; if that fails, at the second.
     Choice(usize, usize),
     Jump(usize),
-    /// Notes where the text is.
+    /// Records the position in the text.
     Note(usize),
-    /// Forgets what was noted: a group that is gone through again has found nothing yet.
+    /// Clears recorded positions: a group that is repeated has not matched yet.
     Forget(usize),
-    /// Fails where the text was when this was noted: nothing was repeated.
+    /// Fails if the position is the recorded one: nothing was repeated.
     Moved(usize),
     Start,
     End,
@@ -64,7 +63,7 @@ impl Set {
         Set { ranges: vec![(c, c)], ..Set::default() }
     }
 
-    /// The only character, if it is one alone and no class.
+    /// The only character, if it is a single one and not a class.
     fn single(&self) -> Option<char> {
         match (self.ranges.as_slice(), self.classes.as_slice()) {
             ([(first, last)], []) if first == last => Some(*first),
@@ -96,7 +95,7 @@ fn is_word(c: char) -> bool {
 }
 
 enum PatternNode {
-    /// What takes one character, or none.
+    /// Matches one character, or none.
     Op(PatternOp),
     Sequence(Vec<PatternNode>),
     Either(Vec<PatternNode>),
@@ -119,7 +118,7 @@ impl PatternNode {
         }
     }
 
-    /// How many instructions it is compiled to.
+    /// The number of its instructions.
     fn size(&self) -> usize {
         match self {
             PatternNode::Op(_) => 1,
@@ -139,7 +138,7 @@ impl PatternNode {
     }
 }
 
-/// A pattern that was read.
+/// A parsed pattern.
 struct ParsedPattern {
     node: PatternNode,
     sets: Vec<Set>,
@@ -165,7 +164,7 @@ impl ParsedPattern {
 }
 
 impl Pattern {
-    /// Whether it is one.
+    /// Whether it is valid.
     pub fn check(pattern: &str) -> Result<(), Problem> {
         ParsedPattern::read(pattern).map(drop)
     }
@@ -203,7 +202,7 @@ impl Pattern {
             }
             PatternNode::Repeat { node, least, most, is_lazy } => {
                 for _ in 0..*least {
-                    // A repetition of nothing is bounded, too.
+                    // A repetition of nothing is limited, too.
                     self.push(PatternOp::Jump(self.ops.len() + 1));
                     self.forget_groups(node);
                     self.compile(node);
@@ -231,7 +230,7 @@ impl Pattern {
         ends.into_iter().for_each(|end| self.set(end, PatternOp::Jump(self.ops.len())));
     }
 
-    /// As in JavaScript a group has found nothing when what it stands in is repeated.
+    /// As in JavaScript a group has matched nothing when its container is repeated.
     fn forget_groups(&mut self, node: &PatternNode) {
         match node {
             PatternNode::Op(_) => {}
@@ -247,7 +246,7 @@ impl Pattern {
         }
     }
 
-    /// Once more or not, again and again if it loops.
+    /// Matches once more or not, again and again if it loops.
     fn repeat(&mut self, node: &PatternNode, is_lazy: bool, loops: bool) {
         let choice = self.push(PatternOp::Match);
         let slot = self.slots;
@@ -263,7 +262,7 @@ impl Pattern {
         self.set(choice, if is_lazy { PatternOp::Choice(end, once) } else { PatternOp::Choice(once, end) });
     }
 
-    /// Puts the replacement, in which `$1`, `$&`, `` $` ``, `$'` and `$$` have a meaning, in the place of every match.
+    /// Replaces every match. In the replacement `$1`, `$&`, `` $` ``, `$'` and `$$` have a meaning.
     pub fn replace_all(&self, text: &str, replacement: &str, call: &HelperCall<'_, '_>) -> Result<String, Problem> {
         let (mut made, mut copied, mut from) = (RewrittenText::new(text, call), 0, 0);
         while let Some(slots) = self.find(text, from, call.heap)? {
@@ -273,7 +272,7 @@ impl Pattern {
             self.expand(replacement, &slots, &mut made)?;
             call.heap.budget.bytes(replacement.len() + made.out.len() - before)?;
             copied = end;
-            // What is matched by nothing is looked for again one character on.
+            // After an empty match the search continues one character on.
             let passed = if start == end { text.get(end..).and_then(|rest| rest.chars().next()) } else { None };
             from = end + passed.map_or(usize::from(start == end), char::len_utf8);
         }
@@ -311,14 +310,14 @@ impl Pattern {
         made.add(rest)
     }
 
-    /// The group whose number a text begins with, and how long that is.
+    /// The group whose number is at the start of a text, and the number's length.
     fn named_group(&self, text: &str) -> Option<(usize, usize)> {
         let digits = text.bytes().take(2).take_while(u8::is_ascii_digit).count();
         let of_length = |length: usize| Some((text.get(..length)?.parse::<usize>().ok()?, length));
         (1..=digits).rev().filter_map(of_length).find(|(group, _)| (1..self.groups).contains(group))
     }
 
-    /// The first match that begins here or later: where its groups begin and end.
+    /// The first match from here on: the positions of its groups.
     fn find(&self, text: &str, from: usize, heap: &Heap<'_>) -> Result<Option<Vec<Option<usize>>>, Problem> {
         let Some(rest) = text.get(from..) else { return Ok(None) };
         heap.budget.bytes(self.slots * size_of::<Option<usize>>())?;
@@ -333,12 +332,12 @@ impl Pattern {
     }
 }
 
-/// A text that is made of another, and what its parts are, where that is asked for.
+/// A text made from another, and the kinds of its parts, if they are needed.
 struct RewrittenText<'t> {
     text: &'t str,
     out: String,
     change: Option<&'t TextChange>,
-    /// What the replacement is.
+    /// The kind of the replacement.
     kind: PrintKind,
     budget: &'t RenderBudget,
 }
@@ -370,7 +369,7 @@ impl<'t> RewrittenText<'t> {
     }
 }
 
-/// One try to match a pattern somewhere.
+/// One attempt to match a pattern at a position.
 struct MatchAttempt<'t, 'h, 'a> {
     pattern: &'t Pattern,
     text: &'t str,
@@ -379,7 +378,7 @@ struct MatchAttempt<'t, 'h, 'a> {
     heap: &'h Heap<'a>,
 }
 
-/// What is done on the way back.
+/// What is undone on the way back.
 enum Backtrack {
     Try { op: usize, at: usize },
     Forget { slot: usize, noted: Option<usize> },
@@ -408,7 +407,7 @@ impl MatchAttempt<'_, '_, '_> {
         }
     }
 
-    /// Where it goes on after an instruction; nowhere if that does not match.
+    /// The position after an instruction; `None` if it does not match.
     fn step(&mut self, op: PatternOp, place: usize, at: usize) -> Result<Option<(usize, usize)>, Problem> {
         let next = place + 1;
         let goes_on = match op {
@@ -557,7 +556,7 @@ impl Reader<'_> {
         })
     }
 
-    /// How often what was read comes, if that is said.
+    /// The repetition of what was read, if there is one.
     fn count(&mut self) -> Option<(usize, Option<usize>)> {
         for (sign, count) in [("*", (0, None)), ("+", (1, None)), ("?", (0, Some(1)))] {
             if self.take(sign) {
@@ -593,7 +592,7 @@ impl Reader<'_> {
                 (Some(first), Some(last)) if first > last => return Err("a range is out of order"),
                 (Some(first), Some(last)) => set.ranges.push((first, last)),
                 _ => {
-                    // A class is no end of a range: the sign between the two is itself.
+                    // A class cannot end a range: the sign between the two stands for itself.
                     set.add(part);
                     to.into_iter().flat_map(|to| [Set::of('-'), to]).for_each(|part| set.add(part));
                 }
@@ -610,7 +609,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What a character behind a backslash is.
+    /// The meaning of a character behind a backslash.
     fn escaped(&mut self) -> ParseResult<Set> {
         let c = self.next().ok_or("it ends with a backslash")?;
         Ok(Set::of(match c {

@@ -1,5 +1,5 @@
-//! The patterns of `format`: sprintf-js's, such as `%s`, `%05.1f` and `%2$s`.
-//! Source: the README of github.com/alexei/sprintf.js, to which Courier's documentation of `format` leads.
+//! The patterns of `format`: sprintf-js's, such as `%s`, `%05.1f` and `%2$s`. Source: the README of
+//! github.com/alexei/sprintf.js, which Courier's documentation of `format` links to.
 
 use super::json_path::JsonPath;
 use crate::json::cut;
@@ -11,18 +11,18 @@ use crate::template::number;
 use crate::template::values::first_units;
 use crate::template::values::{Value, utf16_length};
 
-/// The letters with which placeholders end.
+/// The letters at the end of placeholders.
 const LETTERS: &str = "bcdefgijostTuvxX";
-/// Most digits, as JavaScript has it.
+/// The most digits, as in JavaScript.
 const DIGITS: usize = 100;
-/// No number has more digits than this if it is written out.
+/// No number has more digits when it is written out.
 const ALL_DIGITS: usize = 770;
-/// Lists and objects in each other that `%j` writes.
+/// The most nested lists and objects that `%j` writes.
 const DEPTH: usize = 200;
-/// What stands between the sign and the width if there is nothing to choose.
+/// The default padding character.
 const BLANK: char = ' ';
 
-/// Fills the values into a pattern.
+/// Inserts the values into a pattern.
 pub fn format<'a>(pattern: &str, values: &[Value<'a>], heap: &Heap<'a>) -> Result<String, Problem> {
     let (mut out, mut rest, mut next) = (String::new(), pattern, 0);
     heap.budget.bytes(pattern.len())?;
@@ -46,7 +46,7 @@ pub fn format<'a>(pattern: &str, values: &[Value<'a>], heap: &Heap<'a>) -> Resul
     Ok(out)
 }
 
-/// Whether a pattern can be filled, whatever the values are.
+/// Whether a pattern can be filled with any values.
 pub fn check(pattern: &str) -> Result<(), Problem> {
     let mut rest = pattern;
     while let Some((_, after)) = rest.split_once('%') {
@@ -71,7 +71,7 @@ fn unknown(rest: &str) -> Problem {
     Problem(format!("{expected}, found {found}; a placeholder ends with {letters}"))
 }
 
-/// What stands between `%` and its letter, and the letter.
+/// The part between `%` and its letter, and the letter.
 struct Placeholder<'p> {
     which: Which<'p>,
     has_sign: bool,
@@ -82,7 +82,7 @@ struct Placeholder<'p> {
     kind: char,
 }
 
-/// The value that is put at a placeholder.
+/// The value of a placeholder.
 enum Which<'p> {
     Next,
     /// `%2$s`, from 1.
@@ -92,7 +92,7 @@ enum Which<'p> {
 }
 
 impl<'p> Placeholder<'p> {
-    /// Reads one, and gives what stands behind it.
+    /// Reads one, and returns what is behind it.
     fn read(text: &'p str) -> Option<(Self, &'p str)> {
         let (which, rest) = Which::read(text);
         let (has_sign, rest) = flag(rest, '+');
@@ -240,7 +240,7 @@ fn flag(text: &str, flag: char) -> (bool, &str) {
     (rest.is_some(), rest.unwrap_or(text))
 }
 
-/// The number that a text begins with, the largest if it is larger than that.
+/// The number at the start of a text, or the largest possible if it is larger.
 fn digits(text: &str) -> (Option<usize>, &str) {
     let end = text.bytes().take_while(u8::is_ascii_digit).count();
     let (digits, rest) = text.split_at(end);
@@ -279,7 +279,7 @@ fn binary(whole: f64) -> String {
     digits.into_iter().rev().collect()
 }
 
-/// JavaScript's `toFixed` of a number that is not negative: of two that are as near it is the larger.
+/// JavaScript's `toFixed` of a number that is not negative: of two equally near results it is the larger.
 fn fixed(number: f64, digits: usize) -> String {
     if number >= 1e21 {
         return plain(number);
@@ -308,7 +308,7 @@ fn exponential(number: f64, digits: Option<usize>) -> String {
     if shown.contains("e-") { shown } else { shown.replace('e', "e+") }
 }
 
-/// The number that is left of one with so many digits.
+/// A number rounded to so many digits.
 fn significant(number: f64, digits: usize) -> String {
     plain(exponential(number, digits.checked_sub(1)).parse().unwrap_or(number))
 }
@@ -346,7 +346,7 @@ impl<'a> Json<'_, 'a> {
         if out.len() > TEXT_BYTES { Err(Problem::too_long()) } else { Ok(()) }
     }
 
-    /// What stands in a list or an object.
+    /// The contents of a list or an object.
     fn parts(
         &self,
         brackets: &str,

@@ -1,4 +1,4 @@
-//! Texts: joined, cut, filled in.
+//! Helpers that join, cut and fill in texts.
 
 use super::json_text;
 use super::pattern::Pattern;
@@ -145,7 +145,7 @@ fn is_text<'a>(value: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
     text_of(value).map(drop)
 }
 
-/// What `capitalize` changes, or leaves alone.
+/// Refuses a value that `capitalize` cannot change: one that is true and not a text.
 fn has_letters<'a>(value: Value<'a>, _: &Heap<'a>) -> Result<(), Problem> {
     if value.is_truthy() { text_of(value).map(drop) } else { Ok(()) }
 }
@@ -178,7 +178,7 @@ fn concat<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     Ok(if is_safe { Value::Markup(text) } else { Value::Text(text) })
 }
 
-/// The pattern that an argument is.
+/// The pattern in an argument.
 fn pattern_of<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<&'a str, Problem> {
     match argument.is_nothing() {
         true => Err(expected("a pattern such as \"%.2f\"", argument)),
@@ -206,7 +206,7 @@ fn format<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
 
 fn trimmed<'a>(call: &HelperCall<'_, 'a>, trim: fn(&'a str) -> &'a str) -> Result<Value<'a>, Problem> {
     let text = match (call.arg(0), call.this) {
-        // Courier drops members that are null before it renders, and leaves items.
+        // Courier drops members that are null before it renders, and keeps items.
         (Value::Null, Value::Null) => "null",
         _ => call.printed(0)?,
     };
@@ -243,7 +243,7 @@ fn replace_all<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     call.give(&Pattern::new(search, call.heap)?.replace_all(text, replacement_of(call.arg(2))?, call)?)
 }
 
-/// The regular expression that an argument is.
+/// The regular expression in an argument.
 fn search_of<'a>(argument: Value<'a>, heap: &Heap<'a>) -> Result<&'a str, Problem> {
     match printed(argument, heap)? {
         "" => Err(expected("a regular expression to search for", argument)),
@@ -291,8 +291,8 @@ fn parse_string<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     call.give(&json_text::unescaped(text)?)
 }
 
-/// The first letter that has a direction tells, by the ranges of the package `direction`, which takes all characters of
-/// other planes as written from left to right.
+/// The first letter with a direction decides, by the ranges of the package `direction`, which treats all characters
+/// beyond the basic plane as left to right.
 fn text_direction<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     let text = call.printed(0)?;
     call.heap.budget.scanned(text.len())?;
@@ -306,7 +306,7 @@ fn text_direction<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     Ok(Value::Text(if text.chars().find_map(is_rtl) == Some(true) { "text-rtl" } else { "" }))
 }
 
-/// There are no translations, so that it is the key.
+/// There are no translations, so it is the key.
 fn translate<'a>(call: &HelperCall<'_, 'a>) -> Result<Value<'a>, Problem> {
     call.printed(0).map(Value::Text)
 }

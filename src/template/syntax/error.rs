@@ -1,4 +1,4 @@
-//! What is wrong with a text, and where.
+//! Errors in a text, with their place.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::tree::Span;
 
 /// Most characters of a tag that are shown.
 const SHOWN: usize = 60;
-/// Longest names, in bytes, that are compared with what was probably meant, and how many.
+/// The longest names, in bytes, that are compared with known ones, and how many.
 const COMPARED: usize = 64;
 const COMPARED_NAMES: usize = 10_000;
 
@@ -18,7 +18,7 @@ pub struct SyntaxError {
     pub place: Place,
 }
 
-/// Where something stands in a text, and its tag.
+/// A place in a text, and its tag.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// From one on.
@@ -71,7 +71,7 @@ impl fmt::Display for SyntaxError {
     }
 }
 
-/// The name that was probably meant.
+/// The known name that was probably meant.
 pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     // It takes time in proportion to both.
     if name.len() > COMPARED {

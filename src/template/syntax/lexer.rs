@@ -1,5 +1,5 @@
-//! The tokens of a text, by the rules of handlebars.js 4.7 (`handlebars.l`): their order decides, and so does what has to
-//! follow a name. Two rules are Courier's: `items[0]` is `items.[0]`, and an argument may be `.95`.
+//! The tokens of a text, by the rules of handlebars.js 4.7 (`handlebars.l`). The order of the rules matters, and what
+//! has to follow a name. Two rules are Courier's: `items[0]` is `items.[0]`, and an argument may be `.95`.
 
 use super::error::{Place, SyntaxError};
 use super::tree::Span;
@@ -45,7 +45,7 @@ pub enum Lexeme {
     OpenBlockParams,
     Pipe,
     Invalid(char),
-    /// A name, and the character behind it that cannot follow one.
+    /// A name, and the character behind it that cannot follow a name.
     Unended(String, Option<char>),
     End,
 }
@@ -76,7 +76,7 @@ pub enum OpeningKind {
 }
 
 impl Lexeme {
-    /// What it is, for an error.
+    /// Its name in an error.
     pub fn name(&self) -> String {
         match self {
             Lexeme::Content(_) => "text".to_owned(),
@@ -119,7 +119,7 @@ fn is_id(c: char) -> bool {
         || c == '?'
 }
 
-/// What has to follow a name for it to be one. A bracket is Courier's.
+/// What has to follow a name. A bracket is Courier's.
 fn follows_id(c: Option<char>) -> bool {
     c.is_some_and(|c| is_space(c) || matches!(c, '=' | '~' | '}' | '/' | '.' | ')' | '|' | '['))
 }
@@ -142,9 +142,9 @@ pub struct Lexer<'s> {
     pub source: &'s str,
     at: usize,
     state: State,
-    /// Whether a name comes next in the tag, and no argument.
+    /// Whether a name comes next in the tag, and not an argument.
     is_name: bool,
-    /// Where the tag begins that is being read.
+    /// The start of the tag being read.
     pub tag_start: usize,
     /// Where the last token begins.
     pub start: usize,
@@ -166,12 +166,12 @@ impl<'s> Lexer<'s> {
         self.at
     }
 
-    /// Whether this comes next, behind space or at once.
+    /// Whether this character comes next, maybe after whitespace.
     pub fn is_followed_by(&self, c: char) -> bool {
         self.rest().trim_start_matches(is_space).starts_with(c)
     }
 
-    /// The tag that is being read, up to its end if it has one.
+    /// The tag being read, up to its end if it has one.
     pub fn tag(&self) -> Span {
         let from = self.source.get(self.tag_start..).unwrap_or_default();
         let end = tag_end(from).or_else(|| Some(from.find("}}")? + 2)).unwrap_or(from.len());
@@ -329,14 +329,14 @@ impl<'s> Lexer<'s> {
         Ok((Lexeme::Text(text), length))
     }
 
-    /// What stands in brackets: a name, or an index behind one.
+    /// The content of brackets: a name, or an index behind one.
     fn bracketed(&self, rest: &str) -> Result<(Lexeme, usize)> {
         let length =
             closed(rest, ']').ok_or_else(|| self.error("the bracket [ is left open: expected ']' behind it"))?;
         let name = unescaped_brackets(&rest[1..length - 1]);
         let before = self.source[..self.at].chars().next_back().filter(|_| !self.is_name);
         let token = match (index(&name), before) {
-            // As in handlebars.js brackets around more than a line are a part of the name.
+            // As in handlebars.js, brackets around more than a line are a part of the name.
             _ if name.contains(['\n', '\r', '\u{2028}', '\u{2029}']) => Lexeme::Id(format!("[{name}]"), false),
             (Some(index), Some(before)) if is_id(before) || before == ']' => Lexeme::Index(index),
             (None, Some(before)) if is_id(before) => Lexeme::Invalid('['),
@@ -345,8 +345,8 @@ impl<'s> Lexer<'s> {
         Ok((token, length))
     }
 
-    /// A number such as `.95` or `-.5` in the place of an argument, and how long it is: handlebars.js knows none, Courier's
-    /// page shows one.
+    /// A number such as `.95` or `-.5` in place of an argument, and its length. handlebars.js does not have these, but
+    /// Courier's page shows one.
     fn pointed(&self, rest: &str) -> Option<(f64, usize)> {
         let fraction = rest.strip_prefix('-').unwrap_or(rest).strip_prefix('.')?;
         let before = self.source.get(..self.at)?;
@@ -360,7 +360,7 @@ impl<'s> Lexer<'s> {
         follows_literal(after.chars().next()).then_some((number, length))
     }
 
-    /// The beginning of a tag, or a tag that says no more than that.
+    /// The beginning of a tag, or a tag that is only this.
     fn opening(&mut self) -> Result<Option<Lexeme>> {
         let rest = self.rest();
         let Some(inside) = rest.strip_prefix("{{") else { return Ok(None) };
@@ -373,7 +373,7 @@ impl<'s> Lexer<'s> {
         let inside = inside.strip_prefix('~').unwrap_or(inside);
         let head = rest.len() - inside.len();
         let opens = |kind| Lexeme::Open(Opening { kind, strip });
-        // `{{^}}` and `{{else}}`, with what may stand around them.
+        // `{{^}}` and `{{else}}`, with what may surround them.
         let alone = |word: &str| {
             let after = inside.trim_start_matches(|c| word == "else" && is_space(c)).strip_prefix(word)?;
             let after = after.trim_start_matches(is_space);
@@ -437,14 +437,14 @@ impl<'s> Lexer<'s> {
     }
 }
 
-/// How long the tag is with which a text begins. Braces between quotes or in brackets do not end it.
+/// The length of the tag at the start of a text. Braces between quotes or in brackets do not end it.
 fn tag_end(text: &str) -> Option<usize> {
     let braces = text.bytes().take(4).take_while(|byte| *byte == b'{').count();
     let (mut at, mut before) = (braces, '{');
     loop {
         let rest = text.get(at..)?;
         let c = rest.chars().next()?;
-        // Elsewhere a quote is a slip, and opens nothing.
+        // Elsewhere a quote is a typo, and opens nothing.
         let opens_text = is_space(before) || matches!(before, '(' | '=' | '{' | '#');
         at += match c {
             '"' | '\'' if opens_text => closed(rest, c)?,
@@ -472,8 +472,8 @@ fn dashed_end(text: &str) -> Option<usize> {
     }
 }
 
-/// How long a text is that begins with a quote or bracket and ends with the next `end` that has no backslash before it, or
-/// else with the last that has.
+/// The length of a text that begins with a quote or bracket and ends with the next `end` without a backslash before it,
+/// or else with the last one that has a backslash.
 fn closed(text: &str, end: char) -> Option<usize> {
     let mut last = None;
     for (at, _) in text.match_indices(end).filter(|(at, _)| *at > 0) {
@@ -497,14 +497,14 @@ fn unescaped_brackets(text: &str) -> String {
     out
 }
 
-/// What brackets right behind a name hold: digits, or a name in quotes. handlebars.js knows no such brackets.
+/// The content of brackets directly behind a name: digits, or a name in quotes. handlebars.js has no such brackets.
 fn index(text: &str) -> Option<String> {
     let quoted = ['"', '\''].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote));
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     quoted.or(is_number.then_some(text)).map(str::to_owned)
 }
 
-/// A literal or a name at the beginning of the text, and how long it is.
+/// A literal or a name at the start of the text, and its length.
 fn word(text: &str) -> Option<(Lexeme, usize)> {
     let after = |length: usize| text[length..].chars().next();
     for (word, token) in [
@@ -531,7 +531,7 @@ fn word(text: &str) -> Option<(Lexeme, usize)> {
     Some((if follows_id(next) { Lexeme::Id(name, false) } else { Lexeme::Unended(name, next) }, length))
 }
 
-/// How long the number is with which the text begins.
+/// The length of the number at the start of the text.
 fn number(text: &str) -> Option<usize> {
     let digits = |from: usize| text[from..].bytes().take_while(u8::is_ascii_digit).count();
     let sign = usize::from(text.starts_with('-'));
@@ -540,7 +540,7 @@ fn number(text: &str) -> Option<usize> {
     Some(if fraction > 0 { whole + 1 + fraction } else { whole })
 }
 
-/// The name in `{{{{/name}}}}` at the beginning of the text, and how long that is.
+/// The name in `{{{{/name}}}}` at the start of the text, and the tag's length.
 fn raw_end(text: &str) -> Option<(&str, usize)> {
     let inside = text.strip_prefix("{{{{/")?;
     let length = inside.find(|c| !is_id(c))?;

@@ -1,4 +1,4 @@
-//! From a text to a tree with places, as handlebars.js 4.7 reads it.
+//! From a text to a tree with places, parsed as in handlebars.js 4.7.
 
 mod error;
 mod lexer;

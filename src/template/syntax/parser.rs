@@ -13,10 +13,10 @@ use crate::template::budget::{NESTING, PARTS};
 
 type Result<T> = std::result::Result<T, SyntaxError>;
 
-/// Names that a block may give its parameters. It gives two at most.
+/// The most parameters that a block may name. It gives two at most.
 const BLOCK_PARAMS_LIMIT: usize = 16;
 
-/// Takes a text apart, and says how many parts its tags have.
+/// Parses a text, and returns how many parts its tags have.
 pub fn parse(source: &str) -> Result<(BlockBody, usize)> {
     let mut lexer = Lexer::new(source);
     let token = lexer.next()?;
@@ -29,7 +29,7 @@ pub fn parse(source: &str) -> Result<(BlockBody, usize)> {
     Ok((body, parser.parts))
 }
 
-/// Operators of other languages, the longer ones first, and the helpers that do the same.
+/// Operators of other languages, the longer ones first, and the helpers in place of them.
 const OPERATORS: [(&str, &str); 14] = [
     ("===", "condition"),
     ("!==", "condition"),
@@ -49,17 +49,17 @@ const OPERATORS: [(&str, &str); 14] = [
 
 struct Parser<'s> {
     lexer: Lexer<'s>,
-    /// The one that comes next.
+    /// The next token.
     token: Lexeme,
-    /// Where the one before it ends.
+    /// The end of the token before it.
     end: usize,
     nesting: usize,
     parts: usize,
-    /// Whether a path of the program that is being read leads out of it.
+    /// Whether a path of the program being read leads out of it.
     leads_out: bool,
 }
 
-/// What follows the words of a block.
+/// The part after the content of a block.
 enum Otherwise {
     /// `{{else}}`
     Plain(Strip, BlockBody),
@@ -87,7 +87,7 @@ impl Parser<'_> {
         SyntaxError { problem: problem.into(), place: Place::of(self.lexer.source, tag) }
     }
 
-    /// What stands here is not what was expected.
+    /// The error if what was expected is not here.
     fn expected(&self, what: &str) -> SyntaxError {
         let is_open = matches!(self.token, Lexeme::End) || !self.lexer.closes();
         if is_open {
@@ -105,11 +105,11 @@ impl Parser<'_> {
         self.error_at(self.lexer.tag(), problem)
     }
 
-    /// What is wrong if an operator stands here, which tags do not have, and what to write instead.
+    /// The error about an operator, which tags do not have, with its replacement.
     fn operator(&self) -> Option<SyntaxError> {
         let (source, start) = (self.lexer.source, self.lexer.start);
         let at = match self.token {
-            // The first sign was taken for one behind a name.
+            // The first sign was read as the one behind a name.
             Lexeme::Equals if source.get(..start)?.ends_with('=') => start - 1,
             Lexeme::Equals | Lexeme::Pipe => start,
             Lexeme::Invalid(_) | Lexeme::Unended(..) => {
@@ -131,7 +131,7 @@ impl Parser<'_> {
         Some(SyntaxError { problem, place })
     }
 
-    /// A tag that closes or goes on with what was not opened.
+    /// The error about a tag that closes or continues what was not opened.
     fn stray(&self) -> SyntaxError {
         let problem = match &self.token {
             Lexeme::Inverse { .. } | Lexeme::Open(Opening { kind: OpeningKind::InverseChain, .. }) => {
@@ -160,7 +160,7 @@ impl Parser<'_> {
         Ok(BlockBody { nodes, block_params: Vec::new(), leads_out, chained: false })
     }
 
-    /// Reads a program, and says whether a path in it leads out.
+    /// Reads a program, and returns whether a path in it leads out.
     fn watched<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<(T, LeadsOut)> {
         let outer = std::mem::take(&mut self.leads_out);
         let read = read(self)?;
@@ -206,7 +206,7 @@ impl Parser<'_> {
         Ok(nodes)
     }
 
-    /// The words that come next.
+    /// The next words.
     fn content(&mut self) -> Result<String> {
         match self.next()? {
             Lexeme::Content(words) => Ok(words),
@@ -265,8 +265,8 @@ impl Parser<'_> {
         Ok(params)
     }
 
-    /// `name=value` and so on, in the order in which handlebars.js has them: the last comes first, and of one name the
-    /// first that was written counts.
+    /// `name=value` and so on, in the order of handlebars.js: the last comes first, and of a repeated name the first
+    /// counts.
     fn hash(&mut self) -> Result<Option<Hash>> {
         let mut pairs: Hash = Vec::new();
         while self.begins_pair() {
@@ -294,7 +294,7 @@ impl Parser<'_> {
                 }
             }
         }
-        // As in handlebars.js a literal `undefined` is none.
+        // As in handlebars.js a literal `undefined` is left out.
         hash.retain(|(_, value)| !matches!(value, Operand::Undefined));
         Ok(Some(hash))
     }
@@ -359,7 +359,7 @@ impl Parser<'_> {
             };
             let mut is_part = false;
             path.original.push_str(name);
-            // Brackets that are a part of the name stand around it as well.
+            // Brackets that are a part of the name surround it as well.
             let stands_open = !in_brackets && !name.starts_with('[');
             path.is_dashed |= stands_open && name.contains('-') && !(is_data && name == "partial-block");
             if !in_brackets && matches!(name.as_str(), ".." | "." | "this") {
@@ -425,7 +425,7 @@ impl Parser<'_> {
         Ok(names)
     }
 
-    /// The opening tag of a block, the token that opens it taken.
+    /// The opening tag of a block, after the token that opens it.
     fn opened(&mut self, opening: Opening, tag: Span) -> Result<Opened> {
         let call = self.call(tag)?;
         let block_params = self.block_params()?;
@@ -475,7 +475,7 @@ impl Parser<'_> {
         let Opened { call, block_params, strip } = self.opened(opening, tag)?;
         let program = BlockBody { block_params, ..self.body()? };
         let otherwise = self.otherwise(true, opened)?;
-        // As in handlebars.js, what follows stands for the closing tag until the whole block knows its own.
+        // As in handlebars.js, what follows stands for the closing tag until the whole block has its own.
         let close_strip = match &otherwise {
             Some(Otherwise::Plain(strip, _) | Otherwise::Chain(strip, ..)) => *strip,
             None => Strip::default(),
@@ -547,7 +547,7 @@ impl Parser<'_> {
         let name = match name {
             Operand::Call(_) => PartialName::Computed(name),
             name => {
-                // A name with dots in it is no path.
+                // A name with dots in it is not a path.
                 self.leads_out = leads_out;
                 PartialName::Written(name.as_name())
             }
@@ -574,7 +574,7 @@ impl Parser<'_> {
     }
 }
 
-/// As in handlebars.js `this` makes it so at the end of any name.
+/// As in handlebars.js a `this` at the end of any name makes it scoped.
 fn is_scoped(original: &str) -> bool {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let bytes = original.as_bytes();
@@ -582,7 +582,7 @@ fn is_scoped(original: &str) -> bool {
     original.starts_with('.') || bytes.windows(4).enumerate().any(says_this)
 }
 
-/// A block of its parts.
+/// A block made of its parts.
 fn joined(
     opened: Opened,
     program: BlockBody,

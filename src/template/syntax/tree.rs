@@ -1,20 +1,20 @@
-//! A text, taken apart.
+//! A parsed text.
 
 use crate::template::number;
 
-/// What stands between a block's tags, or the whole text.
+/// The content of a block, or the whole text.
 #[derive(Debug, Default)]
 pub struct BlockBody {
     pub nodes: Vec<AstNode>,
     pub block_params: Vec<String>,
-    /// Whether a path in it leads out with `../`, or an inline partial could see what is around it.
+    /// Whether a path in it leads out with `../`, or an inline partial could see its surroundings.
     pub leads_out: bool,
-    /// Whether it is no more than the block of an `{{else if}}`.
+    /// Whether it only consists of the block of an `{{else if}}`.
     pub chained: bool,
 }
 
 impl BlockBody {
-    /// Shows every node in it, those that stand in others behind them.
+    /// Calls `see` with every node in it; inner nodes follow their outer ones.
     pub fn each_node<'t>(&'t self, see: &mut dyn FnMut(&'t AstNode)) {
         for node in &self.nodes {
             see(node);
@@ -43,7 +43,7 @@ pub enum AstNode {
     Inline(Box<Block>),
 }
 
-/// Words as they stand in the text, and how much of them is left when the space around tags is taken off.
+/// Words as they stand in the text, and the part that is left when the whitespace around tags is removed.
 #[derive(Debug)]
 pub struct ContentNode {
     pub original: String,
@@ -64,7 +64,7 @@ impl ContentNode {
     }
 }
 
-/// On which side of a tag a `~` takes the space away.
+/// The sides of a tag on which a `~` removes whitespace.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Strip {
     pub open: bool,
@@ -78,7 +78,7 @@ pub struct Mustache {
     pub strip: Strip,
 }
 
-/// A name with what it is called with, if it is called.
+/// A name with its arguments, if it is called.
 #[derive(Debug)]
 pub struct CallExpression {
     pub name: Operand,
@@ -88,7 +88,7 @@ pub struct CallExpression {
     pub tag: Span,
 }
 
-/// `name=value` and so on, in the order in which handlebars.js has them. It may be empty: a literal `undefined` is left out.
+/// `name=value` and so on, in the order of handlebars.js. It may be empty: a literal `undefined` is left out.
 pub type Hash = Vec<(String, Operand)>;
 
 #[derive(Debug)]
@@ -108,7 +108,7 @@ pub struct Partial {
     pub hash: Option<Hash>,
     /// What stands in the block.
     pub program: Option<BlockBody>,
-    /// The space in front of a tag that stands alone on its line.
+    /// The whitespace before a tag that is alone on its line.
     pub indent: String,
     pub open_strip: Strip,
     pub close_strip: Strip,
@@ -118,11 +118,11 @@ pub struct Partial {
 #[derive(Debug)]
 pub enum PartialName {
     Written(String),
-    /// A call gives it when the text is rendered.
+    /// A call gives the name when the text is rendered.
     Computed(Operand),
 }
 
-/// What a call is given, or a name.
+/// An argument of a call, or a name.
 #[derive(Debug)]
 pub enum Operand {
     Path(PathExpression),
@@ -143,7 +143,7 @@ pub struct PathExpression {
     pub parts: Vec<String>,
     /// As it is written, without the brackets of names in brackets.
     pub original: String,
-    /// Whether it is told to be a member of what is here, and so is no helper and no block parameter.
+    /// Whether it is marked as a member of `this`, and so is neither a helper nor a block parameter.
     pub is_scoped: bool,
     /// Whether a name in it holds a dash outside of brackets.
     pub is_dashed: bool,
@@ -151,19 +151,19 @@ pub struct PathExpression {
 }
 
 impl PathExpression {
-    /// Whether it is one name that could be a helper's.
+    /// Whether it is a single name that could be a helper's.
     pub fn is_simple(&self) -> bool {
         self.parts.len() == 1 && self.depth == 0 && !self.is_scoped
     }
 }
 
 impl Operand {
-    /// Whether what it is called is a text for JavaScript, which tells `12` from `"12"`.
+    /// Whether JavaScript sees a text in it: it distinguishes `12` from `"12"`.
     pub fn is_text(&self) -> bool {
         matches!(self, Operand::Path(_) | Operand::Text(_))
     }
 
-    /// What a name is called, a literal in the place of one included.
+    /// The text of a name, or of a literal in place of one.
     pub fn as_name(&self) -> String {
         match self {
             Operand::Path(path) => path.original.clone(),
@@ -182,17 +182,17 @@ impl Operand {
 }
 
 impl CallExpression {
-    /// Whether it is given anything.
+    /// Whether it has arguments.
     pub fn has_arguments(&self) -> bool {
         !self.params.is_empty() || self.hash.is_some()
     }
 
-    /// What it is given by name.
+    /// Its named arguments.
     pub fn named(&self) -> &[(String, Operand)] {
         self.hash.as_deref().unwrap_or_default()
     }
 
-    /// Shows every path that is looked up for it, its own name included if it is called with nothing.
+    /// Calls `see` with every path that is looked up for it, including its own name if it is called without arguments.
     pub fn each_path<'t>(&'t self, in_brackets: bool, see: &mut dyn FnMut(&'t PathExpression)) {
         if !in_brackets
             && !self.has_arguments()
@@ -205,12 +205,12 @@ impl CallExpression {
 }
 
 impl Partial {
-    /// What it is given by name.
+    /// Its named arguments.
     pub fn named(&self) -> &[(String, Operand)] {
         self.hash.as_deref().unwrap_or_default()
     }
 
-    /// Shows every path that is looked up for it.
+    /// Calls `see` with every path that is looked up for it.
     pub fn each_path<'t>(&'t self, see: &mut dyn FnMut(&'t PathExpression)) {
         if let PartialName::Computed(Operand::Call(call)) = &self.name {
             call.each_path(true, see);

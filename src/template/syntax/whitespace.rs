@@ -1,15 +1,15 @@
-//! Takes away the space that `~` says and that around tags that stand alone on their line. The steps are those of
-//! handlebars.js 4.7 (`whitespace-control.js`): their order decides.
+//! Removes the whitespace that `~` marks and that around tags that are alone on their line. The steps are those of
+//! handlebars.js 4.7 (`whitespace-control.js`). Their order matters.
 
 use super::tree::{AstNode, Block, BlockBody, ContentNode, Strip};
 use crate::template::number::is_space;
 
-/// What a node says of the space around it.
+/// How a node affects the whitespace around it.
 #[derive(Default)]
 struct Space {
     open: bool,
     close: bool,
-    /// Whether its first, its last or its only tag could stand alone on a line.
+    /// Whether its first, its last or its only tag could be alone on a line.
     open_standalone: bool,
     close_standalone: bool,
     inline_standalone: bool,
@@ -90,7 +90,7 @@ fn last_program(node: &mut AstNode) -> Option<&mut BlockBody> {
     }
 }
 
-/// The space in front of a partial's tag stands before each of its lines.
+/// The whitespace before a partial's tag precedes each of its lines.
 fn keep_indent(body: &mut [AstNode], i: usize) {
     let Some(AstNode::Content(ContentNode { original, .. })) = i.checked_sub(1).and_then(|before| body.get(before))
     else {
@@ -174,7 +174,7 @@ fn content(body: &[AstNode], i: Option<usize>) -> Option<&ContentNode> {
     }
 }
 
-/// Whether what stands before the node `i`, or at the end, ends a line.
+/// Whether the text before the node `i`, or at the end, ends a line.
 fn ends_line(body: &[AstNode], i: Option<usize>, is_root: bool) -> bool {
     let i = i.unwrap_or(body.len());
     if i == 0 {
@@ -186,7 +186,7 @@ fn ends_line(body: &[AstNode], i: Option<usize>, is_root: bool) -> bool {
     space.contains('\n') || (i < 2 && is_root && words.is_empty())
 }
 
-/// Whether what stands behind the node `i`, or at the beginning, begins with the end of a line.
+/// Whether the text behind the node `i`, or at the beginning, begins with a line break.
 fn begins_line(body: &[AstNode], i: Option<usize>, is_root: bool) -> bool {
     let next = i.map_or(0, |i| i + 1);
     if next >= body.len() {
@@ -198,7 +198,7 @@ fn begins_line(body: &[AstNode], i: Option<usize>, is_root: bool) -> bool {
     space.contains('\n') || (next + 1 >= body.len() && is_root && words.is_empty())
 }
 
-/// Takes space from behind the node `i`, or from the beginning: all of it, or up to the end of the line.
+/// Removes whitespace from behind the node `i`, or from the beginning: all of it, or up to the line break.
 fn omit_right(body: &mut [AstNode], i: Option<usize>, all: bool) {
     let Some(AstNode::Content(content)) = body.get_mut(i.map_or(0, |i| i + 1)) else { return };
     if !all && content.right_stripped {
@@ -218,7 +218,8 @@ fn omit_right(body: &mut [AstNode], i: Option<usize>, all: bool) {
     content.right_stripped = taken > 0;
 }
 
-/// Takes space from before the node `i`, or from the end, and says whether there was any: all of it, or that of the line.
+/// Removes whitespace before the node `i`, or at the end, and returns whether there was any: all of it, or that of the
+/// line.
 fn omit_left(body: &mut [AstNode], i: Option<usize>, all: bool) -> bool {
     let Some(place) = i.unwrap_or(body.len()).checked_sub(1) else { return false };
     let Some(AstNode::Content(content)) = body.get_mut(place) else { return false };

@@ -12,7 +12,7 @@ use crate::support::redis::{ALWAYS, Redis};
 use crate::support::stand::{Stand, status};
 use crate::support::{json, wait_until};
 
-/// How a consumer stands in the group: what it has, and how often the first of that was given to somebody.
+/// The state of a consumer in the group: its entries, and how often the first of them was given to a consumer.
 fn pending(redis: &Redis, place: &Place, consumer: &str) -> Vec<(String, String, u64, u32)> {
     redis.ask(&format!("XPENDING {} senders - + 1000 {consumer}", place.key("outbox")))
 }
@@ -99,7 +99,7 @@ fn a_sender_that_is_told_to_stop_breaks_off_what_it_waits_for() {
     let job_id = send(&customer, 0, 3);
     wait_until("one is being sent", || begun.len() == 1);
     sender.terminate();
-    // None of them was tried in vain: each was given to one sender, and by that to whoever comes.
+    // None of them was tried in vain: each was given to one sender, and by that one to the next.
     let given = pending(&redis, &place, "released");
     assert_eq!(given.iter().map(|it| it.3).collect::<Vec<_>>(), [1, 1, 1]);
     drop(goes_on);

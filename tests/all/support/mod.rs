@@ -197,7 +197,7 @@ impl Customer {
         Customer { base: format!("http://{address}"), key: Some(key.to_owned()), headers: Vec::new(), agent }
     }
 
-    /// One that calls this URL, by https, and trusts whom this file names.
+    /// One that calls this URL, by https, and trusts the certificates in this file.
     #[cfg(feature = "tls")]
     pub fn trusting(authority: &Path, url: &str, key: &str) -> Self {
         let agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));

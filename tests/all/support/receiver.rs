@@ -47,7 +47,7 @@ impl Receiver {
         let thread = std::thread::spawn(move || {
             while let Ok(mut request) = ours.recv() {
                 let status = answer(Call::read(&mut request));
-                // Nobody follows it.
+                // The daemon does not follow it.
                 let location = tiny_http::Header::from_bytes("Location", "/elsewhere").unwrap();
                 let _ = request.respond(tiny_http::Response::empty(status).with_header(location));
             }

@@ -19,7 +19,7 @@ impl Made {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
-    /// To whom the envelope of a webhook goes.
+    /// The recipient in the envelope of a webhook.
     pub fn recipient(&self) -> String {
         self.json()["data"]["recipient"].as_str().unwrap().to_owned()
     }

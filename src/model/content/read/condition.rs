@@ -6,7 +6,7 @@ use super::members::{ObjectMembers, scalar, text};
 use crate::error::Result;
 use crate::json::scan::Items;
 
-/// Conditions in one `if` of the designer's form: compiling them recurses.
+/// The most conditions in one `if` of the designer's form: compiling them recurses.
 const CONDITIONS_LIMIT: usize = 100;
 
 impl ElementMembers<'_> {
@@ -24,7 +24,7 @@ impl ElementMembers<'_> {
     }
 
     /// `[{"conditions": [{"property", "operator", "value"}], "logical_operator"}]`. One group may stand without the
-    /// list, and a list of conditions is one group.
+    /// list, and a list of conditions counts as one group.
     fn condition_groups(&self, value: &str) -> Result<Condition> {
         let single = [value];
         let items: Vec<&str> = if value.starts_with('[') { Items::of(value).collect() } else { single.to_vec() };

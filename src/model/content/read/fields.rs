@@ -9,9 +9,9 @@ use crate::error::{Error, Result, shown};
 use crate::model::channel::Channel;
 use crate::model::provider::Provider;
 
-/// As many of the members without effect are told.
+/// The most notes about members without effect.
 const UNUSED_LIMIT: usize = 20;
-/// Members whose effect is not one on what is shown, or which are notes of Courier's designer.
+/// Members whose effect is not visible, or which are notes of Courier's designer.
 const SILENT: [&str; 4] = ["id", "disable_tracking", "image_natural_width", "_sourceHash"];
 
 /// Reads one content.
@@ -33,7 +33,7 @@ impl Reader<'_> {
         Error::invalid(format_args!("{}.{path}", self.content), expected)
     }
 
-    /// Tells what has no effect.
+    /// Notes what has no effect.
     pub fn note(&self, path: &str, why: impl std::fmt::Display) {
         let mut unused = self.unused.borrow_mut();
         if unused.len() < UNUSED_LIMIT {
@@ -63,7 +63,7 @@ impl<'a> ElementMembers<'a> {
         self.members.get(name).map(read).transpose()
     }
 
-    /// A value that concerns the style alone is never a reason to refuse.
+    /// A style value: it never makes the content invalid.
     pub fn style_value(&self, name: &str) -> Option<String> {
         self.members.get(name).and_then(scalar).filter(|text| !text.is_empty())
     }
@@ -87,7 +87,7 @@ impl<'a> ElementMembers<'a> {
         }
     }
 
-    /// A text under any of these names, and what `locales` have instead of it.
+    /// A text under any of these names, and what `locales` have in its place.
     pub fn words(&self, names: &[&'static str]) -> Result<Option<LocalizedText>> {
         let mut found = None;
         for &name in names {

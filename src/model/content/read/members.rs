@@ -14,11 +14,11 @@ pub struct Member<'a> {
     is_read: Cell<bool>,
 }
 
-/// The members of an object, by their names. Of several of one name the last counts, as everywhere in JSON.
+/// The members of an object, by their names. Of several with one name the last counts, as everywhere in JSON.
 pub struct ObjectMembers<'a>(Vec<Member<'a>>);
 
 impl<'a> ObjectMembers<'a> {
-    /// `None` if the value is no object.
+    /// `None` if the value is not an object.
     pub fn of(value: &'a str) -> Option<Self> {
         if !value.starts_with('{') && !json::is_empty_array(value) {
             return None;
@@ -45,7 +45,7 @@ impl<'a> ObjectMembers<'a> {
         text(self.get(name)?)
     }
 
-    /// The members that nothing has asked for, and that say something.
+    /// The members that were not read, and that are not empty.
     pub fn unread(&self) -> impl Iterator<Item = &str> {
         let said = |member: &&Member<'_>| !member.is_read.get() && !matches!(member.value, "null" | "{}" | "[]");
         let counts = |member: &&Member<'_>| !self.0.iter().any(|it| it.is_read.get() && it.name == member.name);
@@ -58,7 +58,7 @@ impl<'a> ObjectMembers<'a> {
 
     /// Each member once, in the order of their names.
     pub fn sorted(mut self) -> Vec<(Cow<'a, str>, &'a str)> {
-        // Of several of one name the last counts.
+        // Of several with one name the last counts.
         self.0.reverse();
         self.0.sort_by(|one, other| one.name.cmp(&other.name));
         self.0.dedup_by(|one, kept| one.name == kept.name);
@@ -74,7 +74,7 @@ impl<'a> ObjectMembers<'a> {
     }
 }
 
-/// The text that a raw value is; `None` if it is none.
+/// The text that a raw value is; `None` if it is something else.
 pub fn text(value: &str) -> Option<String> {
     Quoted::of(value)?.unescaped().map(Cow::into_owned)
 }

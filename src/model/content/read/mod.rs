@@ -1,4 +1,4 @@
-//! Reads content from the text in which it was sent. Members that mean nothing here are passed over and told.
+//! Reads content from the text in which it was sent. Members without effect are skipped and noted.
 
 mod condition;
 mod fields;
@@ -19,7 +19,7 @@ use crate::json::scan::Items;
 use fields::{ElementMembers, Reader};
 use members::{ObjectMembers, text};
 
-/// What is told of an element whose type is not known, behind the type.
+/// The note about an element of an unknown type, behind the type.
 pub const UNKNOWN_ELEMENT: &str = "which is not known; its content is shown";
 
 /// How deep elements may be nested.
@@ -27,7 +27,7 @@ const NESTING_LIMIT: usize = 20;
 /// How deep lists may be nested: Courier's own limit.
 const LIST_LIMIT: usize = 5;
 
-/// What a language may have instead.
+/// The members that a translation may have.
 const LOCAL: [&str; 9] = ["content", "title", "href", "src", "alt_text", "altText", "elements", "raw", "_sourceHash"];
 
 /// Reads the content at `path`, whose text is known to be JSON.
@@ -65,7 +65,7 @@ pub fn content(source: &str, path: &str, forms: &str) -> Result<Content> {
     Ok(Content { title, body, elements, unused: reader.unused.into_inner() })
 }
 
-/// A title or body of the content's.
+/// The content's own title or body.
 fn lead(kind: ElementKind) -> Box<Element> {
     Box::new(Element {
         path: "".into(),
@@ -130,7 +130,7 @@ impl Reader<'_> {
         Ok(Element { channels, condition, repeat, name: name_of_it, properties, looks, kind, path: path.into() })
     }
 
-    /// If one element is a channel, all beside it are, and they stand nowhere but at the top.
+    /// If one element is a channel, all elements beside it must be. Channels may only be at the top.
     fn check_channels(&self, elements: &[Element]) -> Result<()> {
         let is_channel = |element: &&Element| matches!(element.kind, ElementKind::Channel { .. });
         if elements.iter().any(|element| is_channel(&element))
@@ -193,7 +193,7 @@ impl ElementMembers<'_> {
         self.elements(depth)?.ok_or_else(|| self.refuse("elements", "expected an array"))
     }
 
-    /// A text or elements, one of which is required. In another language one may take the place of the other.
+    /// A text or elements, one of which is required. In a translation one may replace the other.
     fn words_or_elements(&self, depth: Depth) -> Result<(Option<LocalizedText>, LocalizedElements)> {
         let has_words = self.members.get("content").is_some();
         let (mut words, elements) = (self.words(&["content"])?, self.elements(depth)?);

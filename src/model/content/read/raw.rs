@@ -50,11 +50,11 @@ impl<'a> ElementMembers<'a> {
         Ok(LocalizedRaw { raw, locales })
     }
 
-    /// What the first of these objects says that has it.
+    /// The value of the first of these objects that has it.
     fn raw_content(&self, channel: Option<&str>, sources: &[(&str, Option<&ObjectMembers<'_>>)]) -> RawContent {
         let of_provider = || channel.and_then(Provider::named).map(Provider::channel);
         let channel = channel.and_then(Channel::from_name).or_else(of_provider);
-        // Of several names for one thing the channel's own goes first.
+        // Of several names for one thing the channel's own takes precedence.
         let (subjects, texts) = match channel {
             Some(Channel::Push | Channel::Inbox) => (["title", "subject"], ["body", "text", "content", "message"]),
             _ => (["subject", "title"], ["text", "body", "content", "message"]),
@@ -85,8 +85,8 @@ impl<'a> ElementMembers<'a> {
         RawContent { subject: text_of(&subjects), text: text_of(&texts), html, is_mjml, members: members.collect() }
     }
 
-    /// What a member is. A text that is JSON is meant as what it says, in which each text is a template of its own, so that
-    /// data break nothing.
+    /// The value of a member. A text that is JSON is parsed, and each text in it is a template of its own, so that data
+    /// cannot break it.
     fn written_out(&self, json: &str, field: &str) -> String {
         let Some(text) = text(json).map(|text| text.trim().to_owned()).filter(|it| it.starts_with(['{', '['])) else {
             return json.to_owned();
@@ -94,7 +94,7 @@ impl<'a> ElementMembers<'a> {
         if serde_json::from_str::<&RawValue>(&text).is_ok() {
             return text;
         }
-        // A tag alone writes all of it, as `{{json data}}` does.
+        // A single tag writes all of it, as `{{json data}}` does.
         if text.contains("{{") && !text.starts_with("{{") {
             self.note(
                 field,

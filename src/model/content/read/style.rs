@@ -64,7 +64,7 @@ impl ElementMembers<'_> {
                 if looks.get(Look::BorderWidth).is_none() {
                     self.look_in(Look::BorderWidth, "size", &mut looks);
                 }
-                // As the designer wrote it once, it is how thick the line is.
+                // In the designer's earlier form this is the thickness of the line.
                 let is_long = self.style_value("width").is_some_and(|it| it.ends_with('%'));
                 let of_width = match is_long || looks.get(Look::BorderWidth).is_some() {
                     true => Look::Width,

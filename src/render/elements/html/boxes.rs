@@ -1,11 +1,11 @@
-//! What has something around other elements, and the page around them all.
+//! Elements with a padding, border or background around others, and the page around them all.
 
 use super::super::{BoxEnd, Builder};
 use super::looks::{border, close, look};
 use crate::error::Result;
 use crate::model::content::{Element, ElementKind, Look};
 
-/// What the document of an e-mail is told of its colours: it stands before everything else.
+/// The note for an e-mail's document about its colours. It precedes everything else.
 pub const PAGE: &str = "<!--bulkd-page ";
 pub const PAGE_END: &str = "-->";
 
@@ -25,13 +25,13 @@ pub fn page(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     Ok(())
 }
 
-/// Writes what stands in an element with what it has around it, in a cell of its own if it has anything.
+/// Writes the contents of an element with its box around them: a cell of its own if it has one.
 pub fn boxed<'b>(
     builder: &mut Builder<'b>,
     element: &Element,
     write: impl FnOnce(&mut Builder<'b>) -> Result<()>,
 ) -> Result<()> {
-    // A channel's colours are those of the page, a list's text that of its items.
+    // A channel's colours are those of the page, and a list's text colour is that of its items.
     let is_channel = matches!(element.kind, ElementKind::Channel { .. });
     let is_list = matches!(element.kind, ElementKind::List { .. });
     let looks = [

@@ -1,11 +1,11 @@
-//! How elements of an e-mail look: their properties as styles, and as the attributes that Outlook looks at alone.
+//! How elements of an e-mail look: their properties as styles, and as the attributes that Outlook needs.
 
 use super::super::Builder;
 use crate::error::Result;
 use crate::model::content::{Align, Element, Look, LookValue, TextRole, TextStyle};
 use crate::render::palette::PRIMARY;
 
-/// How a table begins that carries the layout.
+/// The start of a table for layout.
 pub const TABLE: &str = "<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\"";
 /// What fits into a card of the usual width.
 pub const CARD_PIXELS: f64 = 520.0;
@@ -15,7 +15,7 @@ pub fn pixels(value: &LookValue) -> Option<f64> {
     value.text.strip_suffix("px")?.parse().ok()
 }
 
-/// A length as an attribute, which Outlook looks at alone: a number of pixels, or a share.
+/// A length as an attribute for Outlook, which ignores the style: a number of pixels, or a percentage.
 pub fn attribute(builder: &mut Builder<'_>, name: &str, value: &LookValue) {
     match pixels(value) {
         Some(pixels) => builder.markup(&format!(" {name}=\"{pixels}\"")),
@@ -31,7 +31,7 @@ pub fn is_of_data(value: &LookValue) -> bool {
     value.text.contains("{{")
 }
 
-/// A property of the background's colour, else of the brand's; if data make the former, of both.
+/// A property with the background colour, else with the brand's. If data make the former, both are written.
 pub fn accent(builder: &mut Builder<'_>, element: &Element, property: &str) -> Result<()> {
     let background = element.looks.get(Look::Background);
     builder.markup(property);
@@ -53,7 +53,7 @@ pub fn side(align: Align) -> &'static str {
     }
 }
 
-/// Of a text that is as wide as it may be both sides are even.
+/// A text at full width is even on both sides.
 pub fn text_side(align: Align) -> &'static str {
     match align {
         Align::Full => "justify",
@@ -61,7 +61,7 @@ pub fn text_side(align: Align) -> &'static str {
     }
 }
 
-/// Writes a value, if there is one, behind the name of its property.
+/// Writes a value, if there is one, after the name of its property.
 pub fn look(builder: &mut Builder<'_>, element: &Element, look: Look, before: &str) -> Result<()> {
     let Some(value) = element.looks.get(look) else { return Ok(()) };
     builder.markup(before);
@@ -99,7 +99,7 @@ pub fn border(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     Ok(())
 }
 
-/// What a text style is for the eye.
+/// The appearance of a text style.
 pub fn size(text_style: &TextStyle) -> &'static str {
     match text_style.style {
         Some(TextRole::H1) => "font-size:24px;line-height:1.3;",

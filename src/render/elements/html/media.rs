@@ -17,7 +17,7 @@ pub fn button(
     align: Option<Align>,
 ) -> Result<()> {
     let side = align.map_or("center", side);
-    // Something that is aligned by itself would float beside what follows. Outlook keeps no padding but that of cells.
+    // An aligned element would float beside what follows. Outlook only applies the padding of cells.
     let width = element.looks.get(Look::Width);
     let is_wide = align == Some(Align::Full) || width.is_some();
     let display = if is_wide { "block" } else { "inline-block" };
@@ -31,7 +31,8 @@ pub fn button(
         }
         None => builder.markup(if is_wide { " width=\"100%\"" } else { "" }),
     }
-    // Its colour is the background's of a button, and of a lesser one that of its border or line, and of its words.
+    // The colour of a button is its background's. For a lesser button it is that of its border or line, and of its
+    // words.
     let (is_filled, is_outlined) = (style == ActionStyle::Button, style == ActionStyle::Secondary);
     let class = if is_filled { format!("class=\"{BUTTON_CLASS}\" ") } else { String::new() };
     builder.markup(&format!("><tr><td {class}align=\"center\" style=\"mso-padding-alt:"));
@@ -45,7 +46,7 @@ pub fn button(
     if !radius {
         builder.markup("border-radius:4px;");
     }
-    // Of a colour that is none a client takes the one before it.
+    // A client ignores an invalid colour, and takes the one before it.
     if is_filled {
         accent(builder, element, "background-color:")?;
     }
@@ -94,7 +95,7 @@ pub fn picture(
         builder.words_in(alt, element, OutputContext::Attribute)?;
     }
     builder.markup("\"");
-    // Outlook looks at the attribute alone, and lets an image widen the whole e-mail.
+    // Outlook only reads the attribute, and lets an image widen the whole e-mail.
     if let Some(width) = element.looks.get(Look::Width).and_then(pixels) {
         builder.markup(&format!(" width=\"{}\"", width.min(CARD_PIXELS)));
     }

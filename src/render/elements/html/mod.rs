@@ -1,6 +1,7 @@
-//! Elements as the HTML of an e-mail: blocks with their styles inline, for the brand's frame to stand around.
+//! Elements as the HTML of an e-mail: blocks with inline styles, to be put into the brand's frame.
 //!
-//! What has a padding, a border or a background around other elements is a table, since Outlook knows these of cells only.
+//! An element with a padding, a border or a background around others is a table, since Outlook only supports these for
+//! cells.
 
 mod boxes;
 mod looks;
@@ -20,7 +21,7 @@ use media::{button, picture};
 
 pub use boxes::{PAGE, PAGE_END};
 
-/// What stands between columns that say nothing of it.
+/// The default gap between columns.
 const GAP_PIXELS: f64 = 16.0;
 
 pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
@@ -108,7 +109,7 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             Ok(())
         }
         ElementKind::Quote { words, text_style } => {
-            // The bar is a cell, which also Outlook draws, and which stands where lines begin.
+            // The bar is a cell, which Outlook draws as well, and which is where lines begin.
             let margin = builder.margin();
             builder.markup(&format!("<blockquote style=\"{margin}\">{TABLE}><tr><td style=\"border-left:"));
             or(builder, element, Look::BorderWidth, "4px")?;
@@ -149,7 +150,7 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             boxed(builder, element, |builder| children(builder, element, write))
         }
         ElementKind::Group { .. } => boxed(builder, element, |builder| children(builder, element, write)),
-        // Several columns end at once: what stands below all of them is one margin.
+        // Several columns end at once: one margin is below all of them.
         ElementKind::Columns { .. } if builder.box_end() == BoxEnd::Undecided => {
             builder.markup(&format!("<div style=\"{}\">\n", builder.margin()));
             builder.in_box(BoxEnd::Ends, |builder| write(builder, element))?;
@@ -164,8 +165,8 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
             let columns = builder.children(element);
             let gaps = gap * columns.len().saturating_sub(1) as f64;
             let outer = builder.enter_columns(1.0 - (gaps / CARD_PIXELS).min(0.9), alignment);
-            // A cell of its own, so that the outer ones begin where everything else does, in both directions.
-            // Where the columns stand below each other something has to be between them.
+            // A cell of its own, so that the outer columns begin where everything else does, in both directions. If the
+            // columns are stacked, something has to separate them.
             let class = if builder.box_end() == BoxEnd::Ends { "bulkd-gap bulkd-space" } else { "bulkd-gap" };
             let between = format!(
                 "<td class=\"{class}\" width=\"{gap}\" style=\"width:{gap}px;font-size:0;line-height:0\">&nbsp;</td>\n"
@@ -190,7 +191,7 @@ pub fn write(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
                 builder.markup(")");
             }
             builder.markup("\">\n");
-            // The margin of the last item and that of the list are one.
+            // The margins of the last item and of the list are one.
             let end = if builder.box_end() == BoxEnd::Undecided { BoxEnd::Ends } else { builder.box_end() };
             builder.in_box(end, |builder| children(builder, element, item))?;
             builder.markup(&format!("</{tag}>\n"));
@@ -273,7 +274,7 @@ fn column(builder: &mut Builder<'_>, element: &Element) -> Result<()> {
     let (share, end) = (builder.columns().share, builder.columns().end);
     builder.next();
     builder.markup("<td class=\"bulkd-column\"");
-    // Shares are of what the gaps leave.
+    // Percentages are of what the gaps leave.
     let percent = element.looks.get(Look::Width).and_then(|width| width.text.strip_suffix('%')?.parse::<f64>().ok());
     let percent = percent.map(|percent| format!("{}%", (percent * share * 100.0).round() / 100.0));
     match (&percent, element.looks.get(Look::Width)) {

@@ -3,13 +3,13 @@
 use super::parts::{behind, item};
 
 pub struct Dates {
-    /// Names of months: long and short; and those that stand alone, if they are others.
+    /// Names of months: long and short, and those for use alone, if they differ.
     months: [&'static str; 4],
     /// The same of weekdays.
     weekdays: [&'static str; 4],
     /// By [`DatePattern`](super::DatePattern).
     patterns: &'static str,
-    /// Whether there are 12 hours, twice a day.
+    /// Whether the day is counted in 12 hours, twice.
     pub has_12_hours: bool,
     /// By [`TimePattern`](super::TimePattern).
     times: &'static str,
@@ -18,7 +18,8 @@ pub struct Dates {
     pub day_periods: [&'static str; 2],
     /// The long name of UTC.
     pub utc: &'static str,
-    /// What stands before the offset of a time zone, for less, and between hours and minutes; and none.
+    /// The texts around the offset of a time zone: before it, for a negative one, between hours and minutes, and for
+    /// none.
     pub gmt: [&'static str; 4],
     /// Short names of time zones, by the names in the database of time zones.
     zones: &'static str,
@@ -47,7 +48,7 @@ impl Dates {
         named(&self.weekdays, place, is_long, is_alone)
     }
 
-    /// The short name of a time zone that is used there.
+    /// The short name of a time zone in this locale.
     pub fn zone(&self, abbreviation: &str) -> Option<&'static str> {
         behind(self.zones, &format!("{abbreviation}="))
     }

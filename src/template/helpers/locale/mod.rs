@@ -1,5 +1,5 @@
-//! What languages write in their own ways: numbers, currencies, dates, times from now. The facts are those of CLDR 48, as
-//! `Intl` of Node 20 shows them, a file for each kind.
+//! How languages write numbers, currencies, dates and relative times. The data are those of CLDR 48, as `Intl` of Node
+//! 20 shows them, in a file for each kind.
 
 mod dates;
 mod numbers;
@@ -60,7 +60,7 @@ pub fn find(tag: &str) -> Option<&'static Locale> {
     whole.or_else(|| LOCALES.iter().find(|locale| language_of(locale.tag).eq_ignore_ascii_case(language)))
 }
 
-/// The locale of those that ask for none that is known.
+/// The locale if none that is known was asked for.
 pub fn american() -> &'static Locale {
     &LOCALES[0]
 }

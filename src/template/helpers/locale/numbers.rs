@@ -3,14 +3,14 @@
 use super::parts::behind;
 
 pub struct Numbers {
-    /// What stands before decimals, between groups of digits and before less than nothing, and what is no number.
+    /// The decimal separator, the group separator, the minus sign, and the text for what is not a number.
     pub signs: [&'static str; 4],
-    /// How many digits stay in one group if they are all.
+    /// The most digits that are not grouped.
     pub ungrouped: usize,
     pub percent: &'static str,
-    /// An amount, and one that is less than nothing.
+    /// A positive and a negative amount.
     pub currency: [&'static str; 2],
-    /// Symbols of currencies, behind their codes, that are not those of [`SYMBOLS`].
+    /// Symbols of currencies, behind their codes, that differ from [`SYMBOLS`].
     currencies: &'static str,
 }
 
@@ -31,15 +31,15 @@ pub fn minor_digits(code: &str) -> i16 {
     }
 }
 
-/// The symbol of a currency that does not tell countries apart; its code if it has none.
+/// The symbol of a currency without a mark of its country; its code if it has none.
 pub fn narrow_symbol(code: &str) -> &str {
     behind(NARROW, code).unwrap_or(code)
 }
 
-/// Symbols of currencies, those of en-US, where they are not the code itself.
+/// Symbols of currencies in en-US, if they differ from the code.
 const SYMBOLS: &str = "USD$|EUR€|GBP£|JPY¥|CNYCN¥|INR₹|KRW₩|BRLR$|CADCA$|AUDA$|NZDNZ$|MXNMX$|HKDHK$|TWDNT$|ILS₪|\
      VND₫|PHP₱|XAFFCFA|XOFF\u{202f}CFA|XPFCFPF";
-/// Symbols that do not tell countries apart.
+/// Symbols without a mark of their country.
 const NARROW: &str = "USD$|EUR€|GBP£|JPY¥|CNY¥|INR₹|KRW₩|BRLR$|CAD$|AUD$|NZD$|MXN$|HKD$|TWD$|ILS₪|VND₫|SEKkr|\
      NOKkr|DKKkr|PLNzł|CZKKč|HUFFt|RUB₽|TRY₺|ZARR|SGD$|THB฿|PHP₱|IDRRp|MYRRM|EGPE£|UAH₴|RONlei|\
      XAFFCFA|XOFF\u{202f}CFA|XPFCFPF|KZT₸|NGN₦|ARS$|CLP$|COP$";

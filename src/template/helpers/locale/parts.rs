@@ -1,4 +1,4 @@
-//! The parts of tags, and of the lists with bars in which words stand.
+//! Parts of tags, and of lists of words separated by bars.
 
 /// The language of a tag such as `de-AT`.
 pub fn language_of(tag: &str) -> &str {
@@ -10,7 +10,7 @@ pub fn item(list: &'static str, place: usize) -> &'static str {
     list.split('|').nth(place).unwrap_or_default()
 }
 
-/// What stands behind a name in a list with bars.
+/// The text behind a name in a list with bars.
 pub fn behind(list: &'static str, name: &str) -> Option<&'static str> {
     list.split('|').find_map(|item| item.strip_prefix(name))
 }

@@ -1,4 +1,4 @@
-//! The categories by which languages tell one from several.
+//! The plural categories of languages.
 
 use std::str::FromStr;
 
@@ -33,7 +33,7 @@ fn name(category: PluralCategory) -> &'static str {
     }
 }
 
-/// The shortest decimal number that is this one, without its sign.
+/// The shortest decimal form of a number, without its sign.
 pub fn decimal(number: f64) -> Option<Decimal> {
     if number.is_finite() { Decimal::from_str(&format!("{:e}", number.abs())).ok() } else { None }
 }

@@ -12,7 +12,7 @@ pub struct Relative {
 }
 
 impl Relative {
-    /// How so many units ago or ahead are written, with `#` for the number.
+    /// The form for so many units ago or ahead, with `#` for the number.
     pub fn form(&self, unit: usize, is_past: bool, category: &str) -> &'static str {
         let forms = item(self.forms, unit * 2 + usize::from(!is_past));
         let prefix = format!("{category}=");
@@ -20,7 +20,7 @@ impl Relative {
         form.or(forms.rsplit('~').next()).unwrap_or_default()
     }
 
-    /// The word for a time that is near, such as tomorrow, if there is one.
+    /// The word for a near time, such as tomorrow, if there is one.
     pub fn word(&self, unit: usize, count: i64) -> Option<&'static str> {
         let place = match (unit, count) {
             (0, 0) => 0,
