@@ -75,6 +75,11 @@ pub struct Serve {
     #[arg(long, value_name = "FILE", env = "BULKD_DB", default_value = "bulkd.db", value_parser = database())]
     pub db: PathBuf,
 
+    /// Stop when standard input ends. What has started the daemon leaves none behind that way, however it ends itself: it
+    /// holds the other end of a pipe.
+    #[arg(long, env = "BULKD_STOP_WITH_STDIN", value_parser = FalseyValueParser::new())]
+    pub stop_with_stdin: bool,
+
     /// Use a database file that is thrown away at the end, instead of --db.
     #[arg(long, env = "BULKD_EPHEMERAL", value_parser = FalseyValueParser::new())]
     pub ephemeral: bool,

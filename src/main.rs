@@ -98,6 +98,16 @@ fn until_stopped(run: impl FnOnce(&Receiver<()>) -> Result<()>) -> Result<()> {
     outcome
 }
 
+/// Closes the signals, which is a stop, when standard input ends. What comes in is read and dropped. The thread ends with the
+/// process: nothing interrupts its read.
+fn stop_with_stdin(signals: signal_hook::iterator::Handle) -> Result<()> {
+    let watch = std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        signals.close();
+    });
+    watch.map(drop).map_err(|error| Error::startup(format!("no thread can be started: {error}")))
+}
+
 fn output() -> Result<LineOutput> {
     lines(std::io::stdout())
 }
@@ -117,6 +127,9 @@ fn said_beside(deliver: &[DeliverTo]) -> Result<LineOutput> {
 
 fn serve_logged(flags: Serve, output: &LineOutput) -> Result<()> {
     let mut signals = signals()?;
+    if flags.stop_with_stdin {
+        stop_with_stdin(signals.handle())?;
+    }
     let app = App::start(flags.config())?;
     let (address, url) = (app.address(), app.url());
     let interfaces = match address.ip().is_unspecified() {

@@ -1,5 +1,6 @@
 //! What belongs to one test: an API key, and what the daemon holds for it.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use super::message::Message;
 use super::wire::{Failure, Wire, encoded};
 use super::words::criteria;
 use crate::clock::Timestamp;
+use crate::error::Result as Outcome;
 
 /// The longest wait, unless [set otherwise](Environment::within).
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,14 +24,21 @@ pub struct Environment {
     /// The daemon's clock. It is that of all environments.
     pub clock: Clock,
     wire: Wire,
+    ca: Option<PathBuf>,
     patience: Duration,
     after: Option<String>,
 }
 
 impl Environment {
-    pub(super) fn new(base_url: &str, api_key: &str) -> Self {
-        let wire = Wire::new(base_url, api_key);
-        Environment { clock: Clock { wire: wire.clone() }, wire, patience: PATIENCE, after: None }
+    /// That of a key at a daemon that runs elsewhere, such as in a container: `Environment::at("http://bulkd:4010", "key", None)`.
+    /// Where it speaks https, `ca` is the file with the certificate of its authority.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or this crate was built without the feature `tls` and the URL is one of https.
+    pub fn at(base_url: &str, api_key: &str, ca: Option<&Path>) -> Outcome<Self> {
+        let wire = Wire::new(base_url, api_key, ca)?;
+        let clock = Clock { wire: wire.clone() };
+        Ok(Environment { clock, wire, ca: ca.map(Path::to_owned), patience: PATIENCE, after: None })
     }
 
     pub fn base_url(&self) -> &str {
@@ -40,13 +49,22 @@ impl Environment {
         &self.wire.api_key
     }
 
-    /// The environment variables that point Courier's SDKs here. The last one is for older SDKs.
-    pub fn variables(&self) -> [(&'static str, &str); 3] {
-        [
-            ("COURIER_BASE_URL", self.base_url()),
-            ("COURIER_API_KEY", self.api_key()),
-            ("COURIER_AUTH_TOKEN", self.api_key()),
-        ]
+    /// Where the daemon speaks https, the file with the certificate of its authority.
+    pub fn ca(&self) -> Option<&Path> {
+        self.ca.as_deref()
+    }
+
+    /// The environment variables that point Courier's SDKs here. `COURIER_AUTH_TOKEN` is for older SDKs, `SSL_CERT_FILE` for
+    /// https.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let key = self.api_key().to_owned();
+        let mut variables = vec![
+            ("COURIER_BASE_URL", self.base_url().to_owned()),
+            ("COURIER_API_KEY", key.clone()),
+            ("COURIER_AUTH_TOKEN", key),
+        ];
+        variables.extend(self.ca().map(|file| ("SSL_CERT_FILE", file.display().to_string())));
+        variables
     }
 
     /// The same environment, with waits of this length at most. With zero they look once.
@@ -96,7 +114,13 @@ impl Environment {
     /// The job, as soon as it is over.
     #[track_caller]
     pub fn wait_for_job(&self, job_id: &str) -> Value {
-        let answer = self.told(self.wait(json!({ "job_id": job_id, "status": "COMPLETED" })));
+        self.wait_for_job_status(job_id, "COMPLETED")
+    }
+
+    /// The job, as soon as it has this status.
+    #[track_caller]
+    pub fn wait_for_job_status(&self, job_id: &str, status: &str) -> Value {
+        let answer = self.told(self.wait(json!({ "job_id": job_id, "status": status })));
         answer["items"][0].clone()
     }
 
@@ -118,8 +142,7 @@ impl Environment {
     /// The messages that fit the filters of `GET /_bulkd/outbox`, such as `q`, oldest first; of 1,000 entries at most.
     #[track_caller]
     pub fn outbox(&self, filters: &[(&str, &str)]) -> Vec<Message> {
-        let filters: String = filters.iter().map(|(name, value)| format!("&{name}={}", encoded(value))).collect();
-        let found = items(self.get(&format!("/_bulkd/outbox?order=asc&limit=1000{filters}")));
+        let found = items(self.get(&format!("/_bulkd/outbox?order=asc&limit=1000{}", query(filters))));
         let mut seen = std::collections::HashSet::new();
         let first = found.iter().filter(|item| seen.insert(item["message_id"].as_str().unwrap_or_default()));
         self.told(first.map(|item| self.of_item(item)).collect())
@@ -136,16 +159,16 @@ impl Environment {
         Ok(Message::new(raw, item))
     }
 
-    /// The newest jobs, 1,000 at most.
+    /// The newest jobs that fit the filters of `GET /_bulkd/jobs`, such as `status`; 1,000 at most.
     #[track_caller]
-    pub fn jobs(&self) -> Vec<Value> {
-        items(self.get("/_bulkd/jobs?limit=1000"))
+    pub fn jobs(&self, filters: &[(&str, &str)]) -> Vec<Value> {
+        items(self.get(&format!("/_bulkd/jobs?limit=1000{}", query(filters))))
     }
 
-    /// The last requests, the newest first.
+    /// The last requests that fit the filters of `GET /_bulkd/requests`, such as `unmatched`; the newest first, 1,000 at most.
     #[track_caller]
-    pub fn requests(&self) -> Vec<Value> {
-        items(self.get("/_bulkd/requests"))
+    pub fn requests(&self, filters: &[(&str, &str)]) -> Vec<Value> {
+        items(self.get(&format!("/_bulkd/requests?limit=1000{}", query(filters))))
     }
 
     /// What passed here and would hurt at Courier, the worst first: `check`, `level`, `advice` and more of each.
@@ -173,10 +196,10 @@ impl Environment {
         self.put("/_bulkd/outcomes", with(given, "status", status));
     }
 
-    /// Makes something happen to a message that went out, such as `OPENED`.
+    /// Makes something happen to a message that went out, such as `OPENED`, or `UNDELIVERABLE` for a `reason`.
     #[track_caller]
-    pub fn happen(&self, message_id: &str, status: &str) {
-        self.post(&format!("/_bulkd/messages/{}/events", encoded(message_id)), json!({ "status": status }));
+    pub fn happen(&self, message_id: &str, status: &str, given: Value) {
+        self.post(&format!("/_bulkd/messages/{}/events", encoded(message_id)), with(given, "status", status));
     }
 
     /// Sets how jobs go on: `instant`, `paced`, `manual`, `hold` or `polls`.
@@ -254,6 +277,11 @@ impl Environment {
             Err(failure) => panic!("{failure}\n\n{}", self.report()),
         }
     }
+}
+
+/// Filters of a list, behind other parameters.
+fn query(filters: &[(&str, &str)]) -> String {
+    filters.iter().map(|(name, value)| format!("&{name}={}", encoded(value))).collect()
 }
 
 /// A fault that was set.

@@ -17,6 +17,8 @@ mod message;
 mod wire;
 mod words;
 
+use std::path::Path;
+
 use clap::builder::{OsStr, Resettable};
 use clap::{CommandFactory, FromArgMatches};
 
@@ -57,7 +59,7 @@ impl Bulkd {
     }
 
     /// The same with flags of `bulkd serve`, such as `["--contract", "live"]`. What the environment says of settings does
-    /// not count, nor do flags of the log: the test's own logger has its lines.
+    /// not count, nor do flags of the process: the test's own logger has the log's lines, and standard input is the test's.
     ///
     /// # Panics
     /// If it cannot be started, or there is no such flag.
@@ -91,13 +93,26 @@ impl Bulkd {
     }
 
     /// A new environment, which is empty. No other test knows its key.
+    #[track_caller]
     pub fn environment(&self) -> Environment {
         self.environment_of(&format!("test-{:032x}", rand::random::<u128>()))
     }
 
     /// The environment of a key.
+    ///
+    /// # Panics
+    /// With `--tls`, if the file with its authority's certificate is gone.
+    #[track_caller]
     pub fn environment_of(&self, api_key: &str) -> Environment {
-        Environment::new(&self.base_url, api_key)
+        match Environment::at(&self.base_url, api_key, self.ca()) {
+            Ok(environment) => environment,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// With `--tls` the file with the certificate of its authority.
+    pub fn ca(&self) -> Option<&Path> {
+        self.app.as_ref().and_then(App::authority)
     }
 
     /// Finishes what is in flight. Dropping it does the same.

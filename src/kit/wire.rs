@@ -1,9 +1,13 @@
 //! Requests to the daemon. They use no proxy: the daemon is on this machine.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::error::Result as Outcome;
+use crate::tls;
 
 /// Longer than any wait may last.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -47,10 +51,15 @@ pub struct Wire {
 }
 
 impl Wire {
-    pub fn new(base_url: &str, api_key: &str) -> Self {
+    /// By https it trusts the authority in this file, or else those that browsers trust.
+    pub fn new(base_url: &str, api_key: &str, ca: Option<&Path>) -> Outcome<Self> {
         let agent = ureq::Agent::config_builder().proxy(None).http_status_as_error(false);
-        let agent = agent.timeout_global(Some(PATIENCE)).build().new_agent();
-        Wire { base_url: base_url.trim_end_matches('/').to_owned(), api_key: api_key.to_owned(), agent }
+        let mut agent = agent.timeout_global(Some(PATIENCE));
+        if base_url.starts_with("https:") {
+            agent = tls::trust(agent, "the authority", ca)?;
+        }
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        Ok(Wire { base_url, api_key: api_key.to_owned(), agent: agent.build().new_agent() })
     }
 
     /// The body of a success, null if it has none.

@@ -59,6 +59,12 @@ impl DelayFields {
             }
             (_, Some(until)) => match Timestamp::parse_iso(&until, self.timezone.as_deref()) {
                 Some(at) => Ok(Some(Delay::Until(at))),
+                None if self.timezone.as_deref().is_some_and(|name| !Timestamp::knows_zone(name)) => {
+                    Err(Error::invalid(
+                        format_args!("{at}.timezone"),
+                        "expected the name of a time zone, such as Europe/Paris",
+                    ))
+                }
                 None => Err(Error::invalid(
                     format_args!("{at}.until"),
                     "expected an ISO 8601 date and time; opening hours are not supported",

@@ -25,7 +25,7 @@ const RULES: &[Rule] = &[
         ],
     ),
     ("ready", &["cli", "http"]),
-    ("kit", &["app", "cli"]),
+    ("kit", &["app", "cli", "tls"]),
     ("doctor", &["cli", "findings", "tls"]),
     ("tls", &["config", "http"]),
     ("promote", &["cli", "tls"]),

@@ -403,6 +403,32 @@ fn a_signal_ends_it_in_the_middle_of_a_job_which_goes_on_by_itself() {
 }
 
 #[test]
+fn it_stops_with_what_has_started_it_when_that_holds_its_standard_input() {
+    let folder = Folder::new();
+    let start = |flags: &[&str]| {
+        let (input, held) = std::io::pipe().unwrap();
+        let database = folder.database();
+        let flags = [&["--listen", ":0", "--db", &database], flags].concat();
+        (Binary::start_by(bulkd(&flags).stdin(input)), held)
+    };
+    let (daemon, mut held) = start(&["--stop-with-stdin"]);
+    let job_id = daemon.customer("acme").create(newsletter());
+    // What comes in is no end.
+    held.write_all(b"a line\nand a half").unwrap();
+    daemon.customer("acme").ingest(&job_id, readers(0, 10));
+    drop(held);
+    let ended = daemon.wait();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("stopping"), "{ended:?}");
+    assert_eq!(folder.names(), ["bulkd.db"]);
+    // Without the flag it goes on: a service's input may be nothing at all.
+    let (daemon, held) = start(&[]);
+    drop(held);
+    assert_eq!(daemon.customer("acme").job(&job_id)["received"], 10);
+    daemon.terminate();
+}
+
+#[test]
 fn an_idle_daemon_stops_as_cleanly_as_a_busy_one() {
     let folder = Folder::new();
     for start in 0..10 {

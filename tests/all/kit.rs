@@ -48,7 +48,7 @@ fn each_test_has_an_environment_of_its_own() {
         assert_eq!(message.data(), json!({ "plan": { "n": 7 } }));
         assert!(message.html().is_some() && message.request()["personalizations"].is_array());
         assert!(failure(|| _ = message.link("nowhere")).contains("no link with 'nowhere'"));
-        assert_eq!(bulkd.variables()[1], ("COURIER_API_KEY", bulkd.api_key()));
+        assert_eq!(bulkd.variables()[1], ("COURIER_API_KEY", bulkd.api_key().to_owned()));
     }
 }
 
@@ -82,7 +82,8 @@ fn requests_fail_when_a_test_asks_for_it() {
     refused.assert_met();
     assert_eq!(refused.fired(), 1);
     refused.remove();
-    assert_eq!(bulkd.requests()[0]["status"], 503);
+    assert_eq!(bulkd.requests(&[])[0]["status"], 503);
+    assert!(bulkd.requests(&[("unmatched", "true")]).is_empty());
     assert!(bulkd.doctor().iter().any(|finding| finding["check"] == "never-run"));
 }
 
@@ -95,8 +96,10 @@ fn states_are_kept_and_brought_back() {
     bulkd.snapshot("one");
     sign_up(&bulkd, "ada@example.com");
     let sent = bulkd.wait_for_message(json!({ "recipient": "ada@example.com" }));
-    bulkd.happen(sent.message_id(), "OPENED");
+    bulkd.happen(sent.message_id(), "OPENED", json!({}));
     assert_eq!(bulkd.message(sent.message_id()).status(), "OPENED");
+    bulkd.happen(sent.message_id(), "UNDELIVERABLE", json!({ "reason": "BOUNCED" }));
+    assert_eq!(bulkd.message(sent.message_id()).status(), "UNDELIVERABLE");
     bulkd.restore("one");
     bulkd.wait_for_none(json!({ "recipient": "ada@example.com" }));
     bulkd.reset();
@@ -104,7 +107,9 @@ fn states_are_kept_and_brought_back() {
     bulkd.lifecycle("manual", json!({}));
     let job_id = weekly(&bulkd, 3).unwrap();
     assert_eq!(bulkd.step(&job_id, 2)["left"], 1);
-    assert_eq!(bulkd.jobs()[0]["status"], "PROCESSING");
+    assert_eq!(bulkd.jobs(&[])[0]["status"], "PROCESSING");
+    assert!(bulkd.jobs(&[("status", "CREATED")]).is_empty());
+    bulkd.wait_for_job_status(&job_id, "PROCESSING");
 }
 
 #[test]
@@ -126,4 +131,38 @@ fn time_passes_and_a_daemon_has_flags_and_ends() {
     let refused = Bulkd::try_start(["--nothing"]).err().unwrap().to_string();
     assert!(refused.contains("unexpected argument '--nothing'"), "{refused}");
     assert!(Bulkd::try_start(["--seed", "/nowhere"]).is_err());
+}
+
+#[test]
+fn a_daemon_elsewhere_has_environments_too() {
+    let started = Bulkd::start();
+    let elsewhere = Environment::at(started.base_url(), "mine", None).unwrap();
+    sign_up(&elsewhere, "ada@example.com");
+    elsewhere.wait_for_message(json!({ "recipient": "ada@example.com" }));
+    started.environment_of("mine").wait_for_message(json!({ "recipient": "ada@example.com" }));
+    assert!(started.ca().is_none() && elsewhere.variables().len() == 3);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_daemon_that_speaks_https_is_trusted_by_its_environments_alone() {
+    let started = Bulkd::start_with(["--tls"]);
+    assert!(started.base_url().starts_with("https://127.0.0.1:"));
+    let bulkd = started.environment();
+    sign_up(&bulkd, "ada@example.com");
+    bulkd.wait_for_message(json!({ "recipient": "ada@example.com" }));
+    let file = started.ca().unwrap().display().to_string();
+    assert_eq!(bulkd.variables()[3], ("SSL_CERT_FILE", file));
+    let untrusting = Environment::at(started.base_url(), bulkd.api_key(), None).unwrap();
+    assert_eq!(untrusting.call("GET", "/_bulkd/jobs", None).unwrap_err().status, 0);
+    let wrong = std::path::Path::new("/nowhere/ca.pem");
+    let refused = Environment::at(started.base_url(), "mine", Some(wrong)).err().unwrap().to_string();
+    assert!(refused.contains("/nowhere/ca.pem"), "{refused}");
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn a_build_without_https_says_so() {
+    let refused = Environment::at("https://127.0.0.1:1", "mine", None).err().unwrap().to_string();
+    assert!(refused.contains("--features tls"), "{refused}");
 }

@@ -280,6 +280,11 @@ fn a_send_that_cannot_be_is_refused_by_its_field_and_makes_nothing() {
             "message.delay.until: expected an ISO 8601 date",
         ),
         (
+            json!({ "to": { "user_id": "a" }, "content": hello(),
+                    "delay": { "until": "2030-01-01T00:00:00", "timezone": "Europe/Nowhere" } }),
+            "message.delay.timezone: expected the name of a time zone",
+        ),
+        (
             json!({ "to": { "user_id": "a" }, "content": hello(), "channels": { "email": { "if": "a ==" } } }),
             "message.channels.email.if: not a valid condition",
         ),
