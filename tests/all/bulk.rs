@@ -1,6 +1,6 @@
 //! The five calls, from the customer's side.
 
-use crate::support::{Daemon, in_view, json, newsletter, open_file, readers, wait_until};
+use crate::support::{Daemon, in_view, json, newsletter, open_file, readers, sized, wait_until};
 
 fn is_id(id: &str) -> bool {
     let mut parts = id.split('-');
@@ -565,9 +565,9 @@ fn a_large_job_knows_its_users_after_a_restart_whichever_call_comes_first() {
 fn jobs_share_the_pool_fairly() {
     let daemon = Daemon::start_with(|config| config.workers = 2);
     let customer = daemon.customer("acme");
-    let large = customer.create(newsletter());
-    for batch in 0..100 {
-        customer.ingest(&large, readers(batch * 1000, 1000));
+    let (large, users) = (customer.create(newsletter()), sized(30_000, 100_000));
+    for first in (0..users).step_by(1000) {
+        customer.ingest(&large, readers(first, 1000));
     }
     let small = customer.create(newsletter());
     customer.ingest(&small, readers(0, 10));
@@ -575,8 +575,8 @@ fn jobs_share_the_pool_fairly() {
     customer.run(&small);
     customer.completed(&small);
     let progress = customer.job(&large);
-    assert_eq!(progress["status"], "PROCESSING", "ten users waited for a hundred thousand: {progress}");
-    assert_eq!(customer.completed(&large)["enqueued"], 100_000);
+    assert_eq!(progress["status"], "PROCESSING", "ten users waited for {users}: {progress}");
+    assert_eq!(customer.completed(&large)["enqueued"], users);
 }
 
 #[test]
