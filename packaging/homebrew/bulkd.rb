@@ -1,9 +1,8 @@
-# The formula, for a tap. `scripts/assemble` makes a copy of it with version, addresses and sums of the archives that it finds,
-# and without those that it does not find.
+# The formula, for a tap. `scripts/assemble` makes a copy of it with addresses and sums of the archives that it finds, for
+# the systems and processors of which it finds one. Homebrew reads the version from the address.
 class Bulkd < Formula
   desc "Local server compatible with Courier's Bulk API"
   homepage "@HOMEPAGE@"
-  version "@VERSION@"
   license any_of: ["MIT", "Apache-2.0"]
 
   on_macos do
@@ -36,9 +35,16 @@ class Bulkd < Formula
     zsh_completion.install "completions/_bulkd"
   end
 
+  # The folders that the service writes to.
+  def post_install
+    (var/"bulkd").mkpath
+    (var/"log").mkpath
+  end
+
   service do
     run [opt_bin/"bulkd", "--db", var/"bulkd/bulkd.db"]
     keep_alive successful_exit: false
+    working_dir var/"bulkd"
     log_path var/"log/bulkd.log"
     error_log_path var/"log/bulkd.log"
   end

@@ -29,6 +29,7 @@ class Formula
   %w[desc homepage version license url sha256].each do |name|
     define_singleton_method(name) { |value| SAID[name] = value }
   end
+  def self.depends_on(what) = (SAID["depends_on"] ||= []) << what
   %w[linux macos].each { |it| define_singleton_method("on_#{it}") { |&block| block.call if it == SYSTEM } }
   %w[intel arm].each { |it| define_singleton_method("on_#{it}") { |&block| block.call if it == PROCESSOR } }
   def self.test(&block) = TESTS << block
@@ -38,6 +39,7 @@ class Formula
     zsh_completion: "share/zsh/site-functions", fish_completion: "share/fish/vendor_completions.d" }.each do |name, place|
     define_method(name) { PREFIX + place }
   end
+  def post_install; end
   def free_port = Integer(ENV.fetch("FREE_PORT"))
 
   def system(*words)
@@ -51,12 +53,15 @@ class Service < Formula
   attr_reader :said
 
   def initialize = @said = {}
-  %w[run keep_alive log_path error_log_path].each { |name| define_method(name) { |*value, **more| @said[name] = [*value, more].flatten.map(&:to_s) } }
+  %w[run keep_alive working_dir log_path error_log_path].each do |name|
+    define_method(name) { |*value, **more| @said[name] = more.empty? ? value.flatten.map(&:to_s) : more }
+  end
 end
 
 load path
 if archive
   Dir.chdir(archive) { Bulkd.new.install }
+  Bulkd.new.post_install
   raise "it has #{Formula::TESTS.size} tests" unless Formula::TESTS.size == 1
 
   Dir.chdir(folder) { Bulkd.new.instance_exec(&Formula::TESTS[0]) }

@@ -9,31 +9,22 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
 import yaml
 
-from conftest import NAME, ROOT, VERSION, done, free_port
+from conftest import IN_PARIS, LICENCES, NAME, PATIENCE, ROOT, VERSION, WELCOME, call, done, free_port, until_it_answers
 
 PACKAGING = ROOT / "packaging"
-PATIENCE = 60
-
-
-def call(url, path, body=None, key="test"):
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    with urllib.request.urlopen(urllib.request.Request(url + path, data, headers), timeout=PATIENCE) as answer:
-        return json.loads(answer.read() or "null")
-
-
-WELCOME = {"message": {"to": {"email": "ada@example.com"}, "content": {"title": "Welcome", "body": "Hello."}}}
 
 
 # The Homebrew formula
+
+
+def formula_on(formula, *system, **more):
+    """What Homebrew reads of it on a system."""
+    return json.loads(done("ruby", ROOT / "tests/packages/formula.rb", formula, *system, **more).splitlines()[-1])
 
 
 def test_the_formula_installs_what_the_archive_has(packages, archive, tmp_path):
@@ -41,18 +32,61 @@ def test_the_formula_installs_what_the_archive_has(packages, archive, tmp_path):
     assert "Syntax OK" in done("ruby", "-wc", formula) and not re.search("@[A-Z]", formula.read_text())
     processor = {"x86_64": "intel", "aarch64": "arm"}[os.uname().machine]
     environment = {**os.environ, "FREE_PORT": str(free_port())}
-    ruby = ["ruby", ROOT / "tests/packages/formula.rb", formula]
-    said = json.loads(done(*ruby, "linux", processor, archive, tmp_path, env=environment).splitlines()[-1])
-    assert said["version"] == VERSION and said["desc"] and said["license"] == {"any_of": ["MIT", "Apache-2.0"]}
+    said = formula_on(formula, "linux", processor, archive, tmp_path, env=environment)
+    assert "version" not in said, "Homebrew reads it from the address"
+    assert said["desc"] and said["license"] == {"any_of": ["MIT", "Apache-2.0"]}
     assert said["url"] == f"{said['homepage']}/releases/download/v{VERSION}/{NAME}.tgz"
     assert said["sha256"] == hashlib.sha256((packages / f"{NAME}.tgz").read_bytes()).hexdigest()
-    assert said["service"]["run"] == [f"{tmp_path}/opt/bin/bulkd", "--db", f"{tmp_path}/var/bulkd/bulkd.db", "{}"]
     installed = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}
     pages = {f"share/man/man1/{page.name}" for page in (archive / "man").iterdir()}
     completions = {"etc/bash_completion.d/bulkd", "share/zsh/site-functions/_bulkd", "share/fish/vendor_completions.d/bulkd.fish"}
     assert installed == {"bin/bulkd"} | pages | completions
-    # It promises nothing that there is no archive of.
-    assert "url" not in json.loads(done(*ruby, "macos", "arm"))
+    # Its service runs in what was installed, and writes where there is a folder for it.
+    service = said["service"]
+    assert all(Path(file).parent.is_dir() for file in service["log_path"] + service["error_log_path"]), service
+    (tmp_path / "opt").symlink_to(tmp_path)
+    url = f"http://127.0.0.1:{environment['FREE_PORT']}"
+    [folder], log = service["working_dir"], tmp_path / "log"
+    with log.open("w") as out:
+        environment = {"BULKD_LISTEN": url.split("//")[1]}
+        daemon = subprocess.Popen(service["run"], cwd=folder, env=environment, stdout=out, stderr=out)
+    try:
+        until_it_answers(url, log.read_text)
+        call(url, "/send", WELCOME)
+    finally:
+        daemon.terminate()
+    assert daemon.wait(PATIENCE) == 0 and (tmp_path / "var/bulkd/bulkd.db").is_file(), log.read_text()
+
+
+def test_the_formula_names_the_platforms_that_there_are_archives_of(packages, tmp_path):
+    """And no others: there Homebrew says what it is for."""
+    needed, processors = "depends_on", {"arm": "aarch64", "intel": "x86_64"}
+    systems = {"linux": "unknown-linux-musl", "macos": "apple-darwin"}
+    [tarball] = packages.glob(f"bulkd-*-*-{VERSION}.tgz")
+    shutil.copy(tarball, tmp_path)
+
+    def formula(*targets):
+        for file in tmp_path.glob("bulkd-*-v*.tgz"):
+            file.unlink()
+        for target in targets:
+            (tmp_path / f"bulkd-{target}-v{VERSION}.tgz").write_text(target)
+        done(ROOT / "scripts/assemble", tmp_path, "https://example.com/bulkd")
+        assert "Syntax OK" in done("ruby", "-wc", tmp_path / "bulkd.rb")
+        return tmp_path / "bulkd.rb"
+
+    every = [f"{processor}-{system}" for processor in processors.values() for system in systems.values()]
+    made = formula(*every)
+    for system, target in systems.items():
+        for processor, machine in processors.items():
+            said = formula_on(made, system, processor)
+            assert said["url"].endswith(f"/bulkd-{machine}-{target}-v{VERSION}.tgz") and needed not in said, said
+            assert said["sha256"] == hashlib.sha256(f"{machine}-{target}".encode()).hexdigest()
+    made = formula("x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl")
+    assert formula_on(made, "linux", "arm")[needed] == formula_on(made, "macos", "arm")[needed] == ["linux"]
+    made = formula("x86_64-unknown-linux-musl", "aarch64-apple-darwin", "x86_64-apple-darwin")
+    assert formula_on(made, "linux", "arm")[needed] == [{"arch": "x86_64"}] and needed not in formula_on(made, "macos", "arm")
+    made = formula("x86_64-unknown-linux-musl")
+    assert formula_on(made, "macos", "arm")[needed] == [{"arch": "x86_64"}, "linux"]
 
 
 # The GitHub Action
@@ -144,6 +178,9 @@ def test_the_action_starts_a_daemon_for_the_steps_behind_it(runner):
         runner.run(action, {"port": str(free_port()), "flags": "--nothing"})
     with pytest.raises(AssertionError, match=f"{port} is taken"):
         runner.run(action, {"port": port})
+    runner.env["RUNNER_OS"] = "Windows"
+    with pytest.raises(AssertionError, match="::error::bulkd runs on Linux and macOS"):
+        runner.run(action, {"port": str(free_port())})
 
 
 def test_the_action_speaks_https_from_a_wheel_that_was_made(runner, packages):
@@ -269,7 +306,9 @@ def test_the_image_is_built_of_what_the_build_reads():
     # What Cargo packs is what builds.
     packed = done("cargo", "package", "--list", "--offline", "--allow-dirty", "--quiet", cwd=ROOT).splitlines()
     generated = {".cargo_vcs_info.json", "Cargo.toml.orig"}
-    wanted = {file for file in packed if file not in generated and not file.endswith(".md") and not file.startswith("LICENSE")}
+    wanted = {file for file in packed if file not in generated and not file.endswith(".md")}
+    # And what writes down the licences of others.
+    wanted |= {"scripts/notices", "scripts/sbom"}
     missing = {file for file in wanted if not any(file == name or file.startswith(f"{name}/") for name in named)}
     assert not missing, missing
     superfluous = {name for name in named if not any(file == name or file.startswith(f"{name}/") for file in wanted)}
@@ -335,18 +374,29 @@ def test_the_image_is_built_and_runs(archive, tmp_path, podman):
     """The stage that compiles has a base that no package registry has: what it leaves behind is laid beside it, the binary of
     the archive, and the folders as the stage makes them."""
     text = (PACKAGING / "Dockerfile").read_text()
-    assert re.search(r"^RUN cargo build --release --locked --features tls,relay$", text, re.M)
+    steps = [step.replace("\\\n", "") for step in re.findall(r"^RUN ((?:.*\\\n)*.*)$", text.split("FROM scratch")[0], re.M)]
+    [compiling] = [step for step in steps if "cargo build --release --locked --features tls,relay" in step]
+    # As on either processor: the step says what its compiler is told.
+    told = "cargo() { echo \"pages: ${JEMALLOC_SYS_WITH_LG_PAGE:-its own}\"; }; uname() { echo MACHINE; }; "
+    for machine, pages in [("aarch64", "16"), ("x86_64", "its own")]:
+        assert done("sh", "-c", told.replace("MACHINE", machine) + compiling) == f"pages: {pages}\n"
     built = tmp_path / "build"
     (built / "src/target/release").mkdir(parents=True)
     shutil.copy(archive / "bulkd", built / "src/target/release/bulkd")
-    [folders] = re.findall(r"^RUN (mkdir .*)$", text, re.M)
+    [folders] = [step for step in steps if step.startswith("mkdir -p /empty")]
     done("sh", "-c", folders.replace("/empty", f"{built}/empty"))
+    [licences] = [step for step in steps if step.startswith("mkdir licenses")]
+    written = f"{built}/src/licenses"
+    done("sh", "-c", re.sub(r"(?<=[ >])licenses\b", written, licences), cwd=ROOT)
     # The format with HEALTHCHECK; and a build that has to run nothing needs no container.
     form = ["--format", "docker", "--isolation", "chroot"]
     podman("build", *form, "--build-context", f"build={built}", "--file", PACKAGING / "Dockerfile", "--tag", "bulkd", tmp_path)
     image = json.loads(podman("image", "inspect", "bulkd"))[0]
     config = image["Config"]
     assert (config["User"], config["Entrypoint"], config["StopSignal"]) == ("65532:65532", ["/bulkd"], "SIGTERM")
+    labels = {name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()}
+    assert (labels["title"], labels["licenses"], labels["version"]) == ("bulkd", "MIT OR Apache-2.0", VERSION)
+    assert labels["description"] and "source" not in labels
     assert image["Healthcheck"]["Test"] == ["CMD", "/bulkd", "ready"] and image["Size"] < 25_000_000
     # The machine's network and limits are those of the container: to make others takes what a test has not.
     shared = ["--network", "host", "--cgroups", "disabled", "--no-healthcheck"]
@@ -358,29 +408,23 @@ def test_the_image_is_built_and_runs(archive, tmp_path, podman):
         try:
             until_it_answers(f"http://127.0.0.1:{port}", lambda: podman("logs", name))
             podman("exec", name, *config_command(image))
-            call(f"http://127.0.0.1:{port}", "/send", WELCOME)
+            for message in [WELCOME, IN_PARIS]:
+                call(f"http://127.0.0.1:{port}", "/send", message)
             found = call(f"http://127.0.0.1:{port}", "/_bulkd/wait", {"outbox": {"recipient": "ada@example.com"}})
             assert found["met"], found
             for key in ["another", "one more"] if more else []:
                 assert call(f"http://127.0.0.1:{port}", "/_bulkd/outbox", key=key)["items"] == []
+            podman("cp", f"{name}:/licenses/.", tmp_path / "licences")
         finally:
             podman("stop", "--time", "30", name)
         state = json.loads(podman("container", "inspect", name))[0]["State"]
         assert state["ExitCode"] == 0, podman("logs", name)
         podman("rm", "--volumes", name)
+    licences = {file.name: file.read_text() for file in (tmp_path / "licences").iterdir()}
+    assert sorted(licences) == LICENCES and "\nrusqlite " in licences["THIRD-PARTY.txt"]
 
 
 def config_command(image):
     kind, *command = image["Healthcheck"]["Test"]
     assert kind == "CMD"
     return command
-
-
-def until_it_answers(url, log):
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return call(url, "/_bulkd/health")
-        except (urllib.error.URLError, OSError):
-            assert time.monotonic() < deadline, log()
-            time.sleep(0.1)
