@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::support::binary::{Binary, bulkd, check};
+use crate::support::binary::{Binary, bulkd, check, is_full};
+use crate::support::drip::Drip;
 use crate::support::smtp::SmtpServer;
 use crate::support::stand::{Made, Stand, status};
 use crate::support::{Customer, Daemon, json, newsletter, open_file, readers, unheard, wait_until};
@@ -274,6 +275,47 @@ fn providers_are_called_as_the_outbox_has_it_with_keys_that_are_in_no_file() {
         assert!(!ended.stderr.contains(secret) && !ended.stdout.contains(secret), "{ended:?}");
     }
     check(&database);
+}
+
+/// Before a message to a user of Discord the channel to them is opened: a call that may fail by itself.
+#[test]
+fn a_call_that_goes_before_another_is_made_again_with_it() {
+    let mut opened = 0;
+    let stand = Stand::start(move |made| match made.path.as_str() {
+        "/api/v10/users/@me/channels" => {
+            opened += 1;
+            let body = if opened < 3 { json!({ "type": 1 }) } else { json!({ "id": "42/7" }) };
+            (if opened == 1 { 500 } else { 200 }, Vec::new(), body.to_string())
+        }
+        "/api/v10/channels/42%2F7/messages" => (200, Vec::new(), json!({ "id": "900" }).to_string()),
+        _ => status(404),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let deliver = [format!("direct_message=provider@{}", stand.url())];
+    let mut command = bulkd(&args(database.to_str().unwrap(), &deliver));
+    let daemon = Binary::start_by(command.env("DISCORD_BOT_TOKEN", "t0ken-of-discord"));
+    let customer = daemon.customer("acme");
+    let to = json!({ "user_id": "ada", "discord": { "user_id": "768866348853383208" } });
+    let message_id = send_one(&customer, json!({ "to": to, "content": { "title": "Hi", "body": "Hello" } }));
+    for (calls, wait) in [(1, "5s"), (2, "10s")] {
+        wait_until("it was tried", || stand.count() == calls);
+        wait_for(&customer, "direct_message", "waits", |it| it["queued"] == 1 && it["behind"] == 0);
+        assert_eq!(record(&customer, &message_id)["status"], "SENT");
+        wait_until("it is tried again", || {
+            advance(&customer, wait);
+            stand.count() > calls
+        });
+    }
+    wait_until("it is delivered", || record(&customer, &message_id)["status"] == "DELIVERED");
+    let made = stand.made();
+    let paths: Vec<&str> = made.iter().map(|made| made.path.as_str()).collect();
+    let opens = "/api/v10/users/@me/channels";
+    assert_eq!(paths, [opens, opens, opens, "/api/v10/channels/42%2F7/messages"]);
+    assert_eq!(made[0].json(), json!({ "recipient_id": "768866348853383208" }));
+    assert!(made[3].text.contains("Hello"), "{}", made[3].text);
+    assert!(made.iter().all(|made| made.headers["authorization"] == "Bot t0ken-of-discord"), "{made:?}");
+    daemon.terminate();
 }
 
 #[test]
@@ -710,7 +752,9 @@ fn a_job_is_not_brought_back_by_copies_while_a_channel_has_yet_to_queue_its_mess
     customer.run(&job_id);
     let step = || customer.post("/_bulkd/step", &json!({ "job_id": job_id, "users": 1 })).ok(200);
     step();
-    ["it", "too"].map(|name| customer.put(&format!("/_bulkd/snapshots/{name}"), &json!({})).ok(200));
+    for name in ["it", "too"] {
+        customer.put(&format!("/_bulkd/snapshots/{name}"), &json!({})).ok(200);
+    }
     step();
     // A queue that is full: what comes behind waits in the outbox.
     assert!(channel(&customer, "email")["behind"].as_u64().is_some_and(|it| it > 0));
@@ -807,10 +851,27 @@ fn whoever_stops_reading_standard_output_keeps_no_daemon_from_stopping() {
     check(&database);
 }
 
-/// Whether a pipe has no room for a line of a message.
-fn is_full(reader: &std::io::PipeReader) -> bool {
-    let waiting = rustix::io::ioctl_fionread(reader).unwrap();
-    waiting > 64 * 1024 - 16 * 1024
+#[test]
+fn a_server_that_answers_byte_by_byte_holds_up_no_stop() {
+    let greets = (Drip::saying("220 "), "smtp");
+    let takes = (Drip::behind_an_email(), "smtp");
+    let answers = (Drip::saying("HTTP/1.1 200 OK\r\nx: "), "http");
+    let stand = Stand::willing();
+    for (server, scheme) in [greets, takes, answers] {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("bulkd.db");
+        let start = |target: String| Binary::start(&args(database.to_str().unwrap(), &[format!("email={target}")]));
+        let daemon = start(format!("{scheme}://{}", server.address));
+        let job_id = send(&daemon.customer("acme"), 0, 2);
+        wait_until("it is being sent", || server.count() > 0);
+        daemon.terminate();
+        // What was broken off is sent later.
+        let daemon = start(stand.url());
+        let customer = daemon.customer("acme");
+        wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 2);
+        assert_eq!(statuses(&customer, &job_id), BTreeMap::from([("DELIVERED".to_owned(), 2)]));
+        daemon.terminate();
+    }
 }
 
 #[test]

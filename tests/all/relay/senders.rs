@@ -1,12 +1,13 @@
 //! What `bulkd deliver` does with what it takes: each channel by itself, and senders beside one another.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::with::*;
-use crate::support::binary::Binary;
+use crate::support::binary::{Binary, is_full};
 use crate::support::receiver::Receiver;
 use crate::support::redis::{ALWAYS, Redis};
 use crate::support::stand::{Stand, status};
@@ -106,6 +107,33 @@ fn a_sender_that_is_told_to_stop_breaks_off_what_it_waits_for() {
     let _sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
     wait_for_all(&customer, &job_id, "DELIVERED", 3);
     assert_eq!((ledger.len(), ledger.doubles()), (3, 0));
+}
+
+#[test]
+fn a_sender_whose_output_nobody_reads_stops_and_loses_nothing() {
+    const MESSAGES: usize = 100;
+    let Some(Scene { redis: _redis, place, daemon: _daemon, customer, ledger, provider }) = scene(ALWAYS, &[]) else {
+        return;
+    };
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = place.sender("email=-", &[]);
+    let sender = Binary::spawn(command.stdout(writer));
+    drop(command);
+    let job_id = send(&customer, 0, MESSAGES);
+    wait_until("the pipe is full", || is_full(&reader));
+    sender.terminate();
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    // The last line may have been written in part, and is no message then.
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let read: Vec<String> = lines.map(|line| line["id"].as_str().unwrap().to_owned()).collect();
+    assert!(!read.is_empty() && read.len() < MESSAGES, "{} were written", read.len());
+    for id in &read {
+        ledger.note(id);
+    }
+    let _sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
+    wait_for_all(&customer, &job_id, "DELIVERED", MESSAGES);
+    assert!(ledger.len() == MESSAGES && ledger.doubles() <= 1, "{} were sent twice", ledger.doubles());
 }
 
 #[test]
