@@ -131,6 +131,18 @@ fn emails_go_out_by_smtp_and_are_delivered_then() {
     check(&daemon.database());
 }
 
+/// Without a try that fails: the clock stands still, and none would come again.
+#[test]
+fn a_server_that_takes_one_email_a_connection_is_given_all_at_once() {
+    let server = SmtpServer::start();
+    server.end_after_each();
+    let daemon = delivering(&[&format!("email=smtp://{}", server.address)]);
+    let customer = daemon.customer("acme");
+    send(&customer, 0, 40);
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 40);
+    assert_eq!(server.taken().len(), 40);
+}
+
 #[test]
 fn what_a_server_refuses_for_good_is_undeliverable_and_what_it_refuses_for_now_comes_again() {
     let mut asked = BTreeMap::<String, usize>::new();

@@ -32,16 +32,18 @@ const LEAVE: &str = "if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, A
     return 1";
 
 /// Has what a consumer holds count as moved now, and lists what it has: in one step, so that nothing is taken from those who
-/// have taken it over.
+/// have taken it over. A group that is gone is said to be so by its own error, whatever the version of Redis.
 const TOUCH: &str = "local held = {}
     for at = 4, #ARGV do held[ARGV[at]] = true end
-    local own = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[3], ARGV[2])
+    local own = redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[3], ARGV[2])
+    if own.err then return own end
     for _, entry in ipairs(own) do
         if held[entry[1]] then redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, entry[1], 'JUSTID') end
     end
     return own";
 /// Has an entry of a consumer be of another one.
-const MOVE_OWN: &str = "local own = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
+const MOVE_OWN: &str = "local own = redis.pcall('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
+    if own.err then return own end
     if #own == 0 then return 0 end
     redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[4], 0, ARGV[3], 'IDLE', ARGV[5], 'RETRYCOUNT', ARGV[6], 'JUSTID')
     return 1";

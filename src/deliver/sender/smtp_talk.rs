@@ -60,17 +60,28 @@ impl Progress {
     /// Has nothing more begun, for nobody waits for it. Returns whether the server may have all of it by now.
     pub fn leave(&self) -> bool {
         self.is_left.store(true, Ordering::SeqCst);
-        self.is_handed_over.load(Ordering::SeqCst)
+        self.is_handed_over()
     }
 
     fn go_on(&self) -> std::result::Result<(), Fault> {
         if self.is_left.load(Ordering::SeqCst) { Err(Fault::Left) } else { Ok(()) }
     }
 
+    fn is_handed_over(&self) -> bool {
+        self.is_handed_over.load(Ordering::SeqCst)
+    }
+
     /// From now on the server may have all of it.
     fn hand_over(&self) -> std::result::Result<(), Fault> {
         self.is_handed_over.store(true, Ordering::SeqCst);
         self.go_on()
+    }
+}
+
+impl Fault {
+    /// Whether the server has ended the conversation, whatever was said.
+    fn is_end(&self) -> bool {
+        matches!(self, Fault::Smtp(error) if error.status().is_none_or(|code| u16::from(code) == 421))
     }
 }
 
@@ -132,28 +143,39 @@ impl Talk {
         let known = known.and_then(|(mut connection, used)| {
             (used.elapsed() < ASKED_AFTER || connection.test_connected()).then_some(connection)
         });
-        let mut connection = match known.map_or_else(|| self.server.connect(self.step, progress), Ok) {
-            Ok(connection) => connection,
-            Err(fault) => return not_reached(&fault),
-        };
-        match give(&mut connection, &envelope, mail.data.as_bytes(), progress) {
-            Ok(response) => {
-                let reference = response.first_line().map(str::to_owned);
-                self.connection = Some((connection, Instant::now()));
-                Outcome::Accepted { reference }
-            }
-            Err(fault) => {
-                // One that answers is told that this is all.
-                if matches!(&fault, Fault::Smtp(error) if error.status().is_some()) {
-                    let _ = connection.quit();
-                }
-                refused(&fault)
+        if let Some(connection) = known {
+            let given = self.give(connection, &envelope, mail, progress);
+            // A server may take so many e-mails by a connection, and say so only now: by a new one it takes this one.
+            if !matches!(&given, Err(fault) if fault.is_end() && !progress.is_handed_over()) {
+                return given.unwrap_or_else(|fault| refused(&fault));
             }
         }
+        match self.server.connect(self.step, progress) {
+            Ok(connection) => self.give(connection, &envelope, mail, progress).unwrap_or_else(|fault| refused(&fault)),
+            Err(fault) => not_reached(&fault),
+        }
+    }
+
+    /// Gives an e-mail to a server that listens, and keeps the connection if it was taken.
+    fn give(
+        &mut self,
+        mut connection: SmtpConnection,
+        envelope: &MailEnvelope,
+        mail: &Mail,
+        progress: &Progress,
+    ) -> std::result::Result<Outcome, Fault> {
+        let given = give(&mut connection, envelope, mail.data.as_bytes(), progress);
+        match &given {
+            Ok(_) => self.connection = Some((connection, Instant::now())),
+            // One that answers is told that this is all.
+            Err(Fault::Smtp(error)) if error.status().is_some() => drop(connection.quit()),
+            Err(_) => {}
+        }
+        given.map(|response| Outcome::Accepted { reference: response.first_line().map(str::to_owned) })
     }
 }
 
-/// Gives an e-mail to a server that listens.
+/// Says to a server that listens what there is to say of an e-mail.
 fn give(
     connection: &mut SmtpConnection,
     envelope: &MailEnvelope,
