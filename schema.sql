@@ -1,4 +1,4 @@
--- The file of a bulkd daemon, version 9 (PRAGMA user_version; PRAGMA application_id is 'blkd').
+-- The file of a bulkd daemon, version 10 (PRAGMA user_version; PRAGMA application_id is 'blkd').
 --
 -- Open it with the sqlite3 shell whenever you like: `SELECT * FROM outbox` shows every message that would have gone
 -- out. Instants end in _at and are milliseconds since 1970, UTC. Ids that people see end in _id; the bare nouns (job,
@@ -439,6 +439,14 @@ CREATE TABLE delivery_channels (
     event   INTEGER NOT NULL,  -- and of message_events up to this one
     route   TEXT               -- by which this start delivers it; NULL: by none
 ) STRICT, WITHOUT ROWID;
+
+-- Copies of messages that a restore or a fork of a snapshot made: they are not delivered. There is a row only if a channel
+-- was ever delivered, and until all have come past it.
+CREATE TABLE delivery_copies (
+    last_number  INTEGER PRIMARY KEY,
+    first_number INTEGER NOT NULL,
+    last_event   INTEGER NOT NULL  -- message_events up to this one were copied with them; what comes later is their own
+) STRICT;
 
 -- By which ways channels are delivered: 'relay' for those of --relay, and one for each channel of --deliver, with its name.
 CREATE TABLE delivery_routes (

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 /// Before the second attempt, the third, and so on: Courier's schedule for webhooks.
 const SECONDS: [i64; 9] = [5, 10, 20, 40, 60, 120, 240, 480, 720];
-/// The first of them, in milliseconds.
-pub const FIRST_MILLIS: i64 = SECONDS[0] * 1_000;
 
 /// How long to wait after an attempt, with so many failures before it. `None` after the last one: it is given up.
 pub fn wait_millis(failed_before: usize) -> Option<i64> {

@@ -45,7 +45,7 @@ struct Follower<'a> {
     rate: Rate,
     is_stopping: &'a dyn Fn() -> bool,
     /// What came of attempts and could not be written down yet.
-    unsettled: Vec<(DeliveryEntry, Attempt)>,
+    unsettled: Vec<(QueuedEntry, Attempt)>,
     /// Failures since the last message that was taken.
     failures: u32,
     /// What the last of them was.
@@ -126,7 +126,7 @@ impl Follower<'_> {
             let envelope = match read.envelope() {
                 Ok(envelope) => envelope,
                 Err(attempt) => {
-                    self.unsettled.push((entry.entry, attempt));
+                    self.unsettled.push((entry, attempt));
                     continue;
                 }
             };
@@ -177,7 +177,7 @@ impl Follower<'_> {
                 (self.failures, self.gap) = (0, SHORTEST_GAP);
                 self.keys.accepted();
                 self.keys.forget(&entry.entry);
-                self.unsettled.push((entry.entry, Attempt::Delivered));
+                self.unsettled.push((*entry, Attempt::Delivered));
                 return true;
             }
             Outcome::Refused { reason, error, retry } => (reason, shown_up_to(&error, ERROR_CHARS).to_string(), retry),
@@ -209,7 +209,7 @@ impl Follower<'_> {
         // An address that there is not says nothing about the target.
         self.failures += u32::from(reason != Reason::Bounced);
         self.last_error = error;
-        self.unsettled.push((entry.entry, attempt));
+        self.unsettled.push((*entry, attempt));
         false
     }
 
@@ -228,14 +228,20 @@ impl Follower<'_> {
             return Ok(());
         }
         if let Err(error) = self.job.sender.sync() {
-            for (_, attempt) in self.unsettled.iter_mut().filter(|(_, it)| matches!(it, Attempt::Delivered)) {
-                *attempt = Attempt::Retry { error: error.clone(), after_millis: retry::FIRST_MILLIS };
+            // As after any other failure: what is written again and again is given up as well.
+            for (entry, attempt) in self.unsettled.iter_mut().filter(|(_, it)| matches!(it, Attempt::Delivered)) {
+                let error = error.clone();
+                *attempt = match retry::wait_millis(entry.attempts) {
+                    Some(after_millis) => Attempt::Retry { error, after_millis },
+                    None => Attempt::GivenUp { reason: Reason::Failed, error },
+                };
             }
         }
         let pauses = self.failures >= self.job.errors;
         let reason =
             pauses.then(|| format!("{} failures one after the other, the last: {}", self.failures, self.last_error));
-        let (route, attempts, told) = (self.route.name.clone(), self.unsettled.clone(), reason.clone());
+        let attempts: Vec<_> = self.unsettled.iter().map(|(entry, attempt)| (entry.entry, attempt.clone())).collect();
+        let (route, told) = (self.route.name.clone(), reason.clone());
         let known = self.set_back_millis;
         let settle = move |tx: &mut Tx<'_>| {
             let set_back_millis = bring_forward(tx, &route, known)?;

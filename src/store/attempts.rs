@@ -1,10 +1,10 @@
 //! What came of attempts to deliver messages for real, written down in one commit with the queue that they leave.
 
 use super::engine::Tx;
-use super::{delivery_queue, delivery_route, message, settle, tracking};
+use super::{delivery_queue, delivery_route, settle};
 use crate::error::Result;
 use crate::model::message_status::{MessageStatus, Reason, Verdict};
-use crate::model::row::{DeliveryEntry, MessageNumber};
+use crate::model::row::DeliveryEntry;
 
 /// What came of an attempt to deliver.
 #[derive(Clone, Debug)]
@@ -49,10 +49,8 @@ pub fn write_outcomes(tx: &mut Tx<'_>, route: &str, attempts: &[(DeliveryEntry, 
             }
             Attempt::GivenUp { reason, error } => {
                 // What has arrived meanwhile, as a test may say, or was opened, stays so.
-                if position != message::OWN || status_of(tx, number)? == Some(MessageStatus::Sent) {
-                    let verdict = Verdict::new(MessageStatus::Undeliverable, *reason, error.clone());
-                    settle::come_to(tx, number, position, &verdict)?;
-                }
+                let verdict = Verdict::new(MessageStatus::Undeliverable, *reason, error.clone());
+                settle::give_up(tx, number, position, &verdict)?;
                 refused += 1;
             }
         }
@@ -62,9 +60,4 @@ pub fn write_outcomes(tx: &mut Tx<'_>, route: &str, attempts: &[(DeliveryEntry, 
         delivery_route::add_counts(tx, route, delivered, refused)?;
     }
     Ok(())
-}
-
-fn status_of(tx: &Tx<'_>, number: MessageNumber) -> Result<Option<MessageStatus>> {
-    let place = message::locate(tx, number)?;
-    place.map(|place| Ok(tracking::get(tx, &place)?.stored.status)).transpose()
 }

@@ -129,6 +129,10 @@ const MUST_BE_ZERO: &[(&str, &str)] = &[
              OR route NOT IN (SELECT route FROM delivery_routes)",
     ),
     (
+        "copies of messages that end before they begin",
+        "SELECT count(*) FROM delivery_copies WHERE first_number > last_number",
+    ),
+    (
         "channels that are delivered by a route that is not in use",
         "SELECT count(*) FROM delivery_channels
          WHERE route IS NOT NULL AND route NOT IN (SELECT route FROM delivery_routes WHERE in_use = 1)",

@@ -8,7 +8,7 @@ use super::{message, number};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::deliver_target::flag_of;
-use crate::model::row::{JobRow, MessageEventRow};
+use crate::model::row::{JobRow, MessageEventRow, MessageNumber};
 
 /// A channel that this start delivers.
 #[derive(Clone, Debug)]
@@ -82,30 +82,15 @@ pub fn count_behind(db: &Db<'_>, route: &str) -> Result<u64> {
     Ok(behind.max().unwrap_or(0))
 }
 
-/// Where messages begin that are copies of others, which are not to be sent again.
-pub(in crate::store) fn before_copies(db: &Db<'_>) -> Result<Option<Position>> {
-    let any = db.conn.prepare_cached("SELECT 1 FROM delivery_channels WHERE route IS NOT NULL LIMIT 1")?.exists([])?;
-    any.then(|| newest(db)).transpose()
-}
-
-/// Has no channel deliver the copies that were made since. One that has yet to queue what was before them cannot pass over
-/// them: then there are to be no copies.
-pub(in crate::store) fn pass_over_copies(tx: &Tx<'_>, before: Option<Position>) -> Result<()> {
-    let Some(before) = before else { return Ok(()) };
-    for row in in_use(tx)? {
-        if row.position.number < before.number || row.position.event < before.event {
-            return Err(Error::conflict(format!(
-                "{} has yet to queue messages, and would send the copies of messages that this makes; try again \
-                 when it has",
-                flag_of(&row.route)
-            )));
-        }
+/// Fails if a channel that is delivered has yet to look at messages up to this one.
+pub(in crate::store) fn refuse_if_behind(db: &Db<'_>, up_to: MessageNumber) -> Result<()> {
+    match in_use(db)?.iter().find(|row| row.position.number < up_to) {
+        None => Ok(()),
+        Some(row) => Err(Error::conflict(format!(
+            "{} has yet to queue messages of a job that this copies, which would not be sent then; try again when it has",
+            flag_of(&row.route)
+        ))),
     }
-    let newest = newest(tx)?;
-    let mut pass =
-        tx.conn.prepare_cached("UPDATE delivery_channels SET number = ?1, event = ?2 WHERE route IS NOT NULL")?;
-    pass.execute(params![newest.number, newest.event])?;
-    Ok(())
 }
 
 /// A route by which messages of a job have yet to be delivered, or that has yet to look at them.

@@ -8,7 +8,7 @@ use rusqlite::{params, params_from_iter};
 
 use super::engine::{Db, Tx};
 use super::snapshot::{self, PLAIN, Row, SavedJob, Taken, integer, rows};
-use super::{delivery_channel, message, number};
+use super::{delivery_copies, message, number};
 use crate::error::{Error, Result};
 use crate::model::environment::{Environment, EnvironmentRow};
 use crate::model::row::JobRow;
@@ -18,7 +18,7 @@ pub(in crate::store) fn fork(tx: &mut Tx<'_>, taken: &Taken, of: &Environment) -
     if find(tx, of)? {
         return Err(taken_key());
     }
-    let before = delivery_channel::before_copies(tx)?;
+    let before = message::last_number(tx)?;
     let mut fork = Fork::begin(tx, taken)?;
     for saved in &taken.jobs {
         // Retention may have dropped it.
@@ -31,7 +31,7 @@ pub(in crate::store) fn fork(tx: &mut Tx<'_>, taken: &Taken, of: &Environment) -
         messages.into_iter().try_for_each(|piece| fork.copy_messages(tx, job, piece))?;
     }
     fork.end(tx, taken, of)?;
-    delivery_channel::pass_over_copies(tx, before)
+    delivery_copies::note(tx, before)
 }
 
 /// Whether an environment has made something.

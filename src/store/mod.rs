@@ -10,6 +10,7 @@ mod engine;
 // The tables, each with its queries and changes. One calls another only downward.
 pub mod brand;
 pub mod delivery_channel;
+pub mod delivery_copies;
 pub mod delivery_queue;
 pub mod delivery_route;
 pub mod environment;

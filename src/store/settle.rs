@@ -83,10 +83,30 @@ pub(in crate::store) fn come_to(
     position: i64,
     verdict: &Verdict,
 ) -> Result<()> {
+    come_from(tx, (number, position), verdict, |status| status.can_become(verdict.status))
+}
+
+/// A delivery that is on its way comes to this; one that has come to something else stays so.
+pub(in crate::store) fn give_up(
+    tx: &mut Tx<'_>,
+    number: MessageNumber,
+    position: i64,
+    verdict: &Verdict,
+) -> Result<()> {
+    come_from(tx, (number, position), verdict, |status| status == MessageStatus::Sent)
+}
+
+/// A delivery comes to this, if its message's own status allows that where it is the message's own.
+fn come_from(
+    tx: &mut Tx<'_>,
+    (number, position): (MessageNumber, i64),
+    verdict: &Verdict,
+    may_become: impl Fn(MessageStatus) -> bool,
+) -> Result<()> {
     let Some(place) = message::locate(tx, number)? else { return Ok(()) };
     let message = tracking::get(tx, &place)?;
     let status = match position {
-        message::OWN if message.stored.status.can_become(verdict.status) => {
+        message::OWN if may_become(message.stored.status) => {
             message::set_verdict(tx, number, verdict)?;
             verdict.status
         }

@@ -10,10 +10,11 @@ use super::engine::recipients::{CachedJobs, Recipients};
 use super::environment::View;
 use super::snapshot::{Kept, Summary, Taken, is_there, not_found};
 use super::snapshot_restore::Restore;
-use super::{Tx, backup, delivery_channel, fork, temporary};
+use super::{Tx, backup, delivery_channel, delivery_copies, fork, message, temporary};
 use crate::error::{Error, Result};
 use crate::id::Ids;
 use crate::model::environment::{Environment, EnvironmentRow};
+use crate::model::row::MessageNumber;
 
 /// Snapshots of one environment at most.
 pub const PER_ENVIRONMENT: usize = 100;
@@ -81,9 +82,13 @@ pub struct Restored {
 pub fn restore(view: &View<'_>, name: &str) -> Result<Restored> {
     let restored = change(view, name, |kept, tx, row, name| {
         let mut taken = kept.snapshots.remove(&name).ok_or_else(|| not_found(&name))?;
-        let before = delivery_channel::before_copies(tx)?;
+        let before = message::last_number(tx)?;
         let copied = Restore::new(tx, row, kept)?.run(&mut taken)?;
-        delivery_channel::pass_over_copies(tx, before)?;
+        // The originals are kept for other snapshots, and for no channel.
+        if let Some(last) = copied.iter().map(|(_, last, _)| *last).max() {
+            delivery_channel::refuse_if_behind(tx, MessageNumber(last))?;
+        }
+        delivery_copies::note(tx, before)?;
         let summary = taken.summary(&name);
         kept.snapshots.insert(name, taken);
         Ok(Restored { summary, copied })
@@ -176,6 +181,7 @@ fn keep_only(conn: &Connection, environment: EnvironmentRow) -> Result<()> {
     conn.execute_batch(
         "DELETE FROM delivery_queue;
          DELETE FROM delivery_channels;
+         DELETE FROM delivery_copies;
          DELETE FROM delivery_routes;
          DELETE FROM webhooks;
          DELETE FROM webhook_events;

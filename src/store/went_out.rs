@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::delivery_copies;
 use super::engine::{Db, rows};
 use super::message;
 use super::webhook::Position;
@@ -43,6 +44,7 @@ impl NewEntries {
 }
 
 /// Reads what went out behind `after`, of at most so many messages: what was sent when it was made, and what had waited.
+/// Passes over copies, with what was copied of what had happened to them.
 pub fn read(db: &Db<'_>, after: Position, messages: usize) -> Result<NewEntries> {
     let mut found = NewEntries { entries: Vec::new(), position: after, more: false };
     add_made(db, messages, &mut found)?;
@@ -65,10 +67,16 @@ fn began_as(db: &Db<'_>, number: MessageNumber, first: (MessageStatus, Timestamp
 }
 
 fn add_made(db: &Db<'_>, messages: usize, found: &mut NewEntries) -> Result<()> {
-    let mut list = db
-        .conn
-        .prepare_cached("SELECT number, status, channel FROM messages WHERE number > ?1 ORDER BY number LIMIT ?2")?;
-    let mut rows = list.query(params![found.position.number, messages as i64])?;
+    let mut copies = delivery_copies::next_behind(db, found.position.number)?;
+    if let Some(passed) = copies.filter(|it| it.first.0 <= found.position.number.0 + 1) {
+        found.position.number = passed.last;
+        copies = delivery_copies::next_behind(db, passed.last)?;
+    }
+    let end = copies.map_or(MessageNumber(i64::MAX), |it| MessageNumber(it.first.0 - 1));
+    let mut list = db.conn.prepare_cached(
+        "SELECT number, status, channel FROM messages WHERE number > ?1 AND number <= ?2 ORDER BY number LIMIT ?3",
+    )?;
+    let mut rows = list.query(params![found.position.number, end, messages as i64])?;
     let mut count = 0;
     while let Some(row) = rows.next()? {
         let number: MessageNumber = row.get(0)?;
@@ -86,10 +94,10 @@ fn add_made(db: &Db<'_>, messages: usize, found: &mut NewEntries) -> Result<()> 
             add(db, number, channel, began_as, status, &mut found.entries)?;
         }
     }
-    match count == messages {
-        true => found.more = true,
+    found.more = count == messages || copies.is_some();
+    if count < messages {
         // Numbers behind the last row were those of failures.
-        false => found.position.number = found.position.number.max(message::last_number(db)?),
+        found.position.number = found.position.number.max(message::last_number(db)?.min(end));
     }
     Ok(())
 }
@@ -124,7 +132,7 @@ fn add_waited(db: &Db<'_>, found: &mut NewEntries) -> Result<()> {
         found.position.event = event;
         let first = (rows::name(row, 2, MessageStatus::from_name)?, Timestamp(row.get(3)?));
         let is_later: bool = row.get(4)?;
-        if is_later || began_as(db, number, first)?.is_some() {
+        if is_later || began_as(db, number, first)?.is_some() || delivery_copies::is_copied(db, number, event)? {
             continue;
         }
         let own = own.query_row([number], |row| {

@@ -639,7 +639,7 @@ fn what_it_cannot_serve_is_refused_by_name_and_left_alone() {
 
     let before = folder.contents();
     assert!(before.contains_key("theirs-and-open-wal") && before.contains_key("newer-in-its-log-wal"));
-    let newer = "was written by a newer bulkd (file version 99, this bulkd knows 9); it was left alone";
+    let newer = "was written by a newer bulkd (file version 99, this bulkd knows 10); it was left alone";
     let cases = [
         ("text", "is not a bulkd database (nor any SQLite database); it was left alone"),
         ("short", "is not a bulkd database (nor any SQLite database); it was left alone"),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::support::binary::{Binary, bulkd, check};
+use crate::support::binary::{Binary, bulkd, check, is_full};
+use crate::support::drip::Drip;
 use crate::support::smtp::SmtpServer;
 use crate::support::stand::{Made, Stand, status};
 use crate::support::{Customer, Daemon, json, newsletter, open_file, readers, unheard, wait_until};
@@ -128,6 +129,18 @@ fn emails_go_out_by_smtp_and_are_delivered_then() {
     wait_until("what was made meanwhile is sent", || server.taken().len() == 42);
     daemon.stop();
     check(&daemon.database());
+}
+
+/// Without a try that fails: the clock stands still, and none would come again.
+#[test]
+fn a_server_that_takes_one_email_a_connection_is_given_all_at_once() {
+    let server = SmtpServer::start();
+    server.end_after_each();
+    let daemon = delivering(&[&format!("email=smtp://{}", server.address)]);
+    let customer = daemon.customer("acme");
+    send(&customer, 0, 40);
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 40);
+    assert_eq!(server.taken().len(), 40);
 }
 
 #[test]
@@ -274,6 +287,47 @@ fn providers_are_called_as_the_outbox_has_it_with_keys_that_are_in_no_file() {
         assert!(!ended.stderr.contains(secret) && !ended.stdout.contains(secret), "{ended:?}");
     }
     check(&database);
+}
+
+/// Before a message to a user of Discord the channel to them is opened: a call that may fail by itself.
+#[test]
+fn a_call_that_goes_before_another_is_made_again_with_it() {
+    let mut opened = 0;
+    let stand = Stand::start(move |made| match made.path.as_str() {
+        "/api/v10/users/@me/channels" => {
+            opened += 1;
+            let body = if opened < 3 { json!({ "type": 1 }) } else { json!({ "id": "42/7" }) };
+            (if opened == 1 { 500 } else { 200 }, Vec::new(), body.to_string())
+        }
+        "/api/v10/channels/42%2F7/messages" => (200, Vec::new(), json!({ "id": "900" }).to_string()),
+        _ => status(404),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let deliver = [format!("direct_message=provider@{}", stand.url())];
+    let mut command = bulkd(&args(database.to_str().unwrap(), &deliver));
+    let daemon = Binary::start_by(command.env("DISCORD_BOT_TOKEN", "t0ken-of-discord"));
+    let customer = daemon.customer("acme");
+    let to = json!({ "user_id": "ada", "discord": { "user_id": "768866348853383208" } });
+    let message_id = send_one(&customer, json!({ "to": to, "content": { "title": "Hi", "body": "Hello" } }));
+    for (calls, wait) in [(1, "5s"), (2, "10s")] {
+        wait_until("it was tried", || stand.count() == calls);
+        wait_for(&customer, "direct_message", "waits", |it| it["queued"] == 1 && it["behind"] == 0);
+        assert_eq!(record(&customer, &message_id)["status"], "SENT");
+        wait_until("it is tried again", || {
+            advance(&customer, wait);
+            stand.count() > calls
+        });
+    }
+    wait_until("it is delivered", || record(&customer, &message_id)["status"] == "DELIVERED");
+    let made = stand.made();
+    let paths: Vec<&str> = made.iter().map(|made| made.path.as_str()).collect();
+    let opens = "/api/v10/users/@me/channels";
+    assert_eq!(paths, [opens, opens, opens, "/api/v10/channels/42%2F7/messages"]);
+    assert_eq!(made[0].json(), json!({ "recipient_id": "768866348853383208" }));
+    assert!(made[3].text.contains("Hello"), "{}", made[3].text);
+    assert!(made.iter().all(|made| made.headers["authorization"] == "Bot t0ken-of-discord"), "{made:?}");
+    daemon.terminate();
 }
 
 #[test]
@@ -634,6 +688,138 @@ fn copies_of_messages_are_not_sent_again() {
     assert_eq!((stand.count(), sent["reader-10"], sent["reader-11"]), (6, 1, 2));
 }
 
+/// A start without the channel leaves messages for later, and no copies of them, nor those of what was sent before.
+#[test]
+fn copies_that_are_made_while_a_channel_is_not_delivered_are_not_sent_later() {
+    let stand = Stand::willing();
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("bulkd.db");
+    let deliver = [format!("email={}", stand.url())];
+    let start = |deliver: &[String]| {
+        let daemon = Binary::start(&args(database.to_str().unwrap(), deliver));
+        let customer = daemon.customer("acme");
+        (daemon, customer)
+    };
+    let copy = |customer: &Customer, name: &str| {
+        customer.put(&format!("/_bulkd/snapshots/{name}"), &json!({})).ok(200);
+        customer.post(&format!("/_bulkd/snapshots/{name}/fork"), &json!({ "key": name })).ok(201);
+    };
+    let (daemon, customer) = start(&deliver);
+    send(&customer, 0, 3);
+    wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 3);
+    daemon.terminate();
+
+    let (daemon, customer) = start(&[]);
+    copy(&customer, "first");
+    send(&customer, 10, 2);
+    copy(&customer, "second");
+    // A job that goes on after a snapshot: what it made then is taken back.
+    customer.put("/_bulkd/lifecycle", &json!({ "mode": "manual" })).ok(200);
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(20, 4));
+    customer.run(&job_id);
+    let step = || customer.post("/_bulkd/step", &json!({ "job_id": job_id, "users": 1 })).ok(200);
+    step();
+    customer.put("/_bulkd/snapshots/it", &json!({})).ok(200);
+    step();
+    customer.post("/_bulkd/snapshots/it/restore", &json!({})).ok(200);
+    daemon.kill();
+    let (daemon, customer) = start(&[]);
+    customer.completed(&job_id);
+    copy(&customer, "third");
+    send(&customer, 30, 1);
+    daemon.terminate();
+
+    let (daemon, customer) = start(&deliver);
+    // Ten that were made and not copied.
+    wait_for(&customer, "email", "is done", is_done);
+    let sent = ledger(&stand.made());
+    assert_eq!(sent, BTreeMap::from([0, 1, 2, 10, 11, 20, 21, 22, 23, 30].map(|i| (format!("reader-{i}"), 1))));
+    // Copies that all channels have come past are forgotten when others are made.
+    copy(&customer, "fourth");
+    wait_for(&customer, "email", "has come past them", is_done);
+    assert_eq!(stand.count(), 10);
+    daemon.terminate();
+    let rows = |table: &str| -> i64 {
+        open_file(&database).query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(rows("delivery_copies"), 1);
+    check(&database);
+}
+
+#[test]
+fn a_job_is_not_brought_back_by_copies_while_a_channel_has_yet_to_queue_its_messages() {
+    const QUEUED: usize = 10_600;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("messages.jsonl");
+    let daemon = delivering(&[&format!("email=file:{}", file.display())]);
+    let customer = daemon.customer("acme");
+    pause(&customer, "email", true);
+    let large = customer.create(newsletter());
+    (0..QUEUED).step_by(530).for_each(|first| drop(customer.ingest(&large, readers(1_000 + first, 530))));
+    customer.run_to_the_end(&large);
+    customer.put("/_bulkd/lifecycle", &json!({ "mode": "manual" })).ok(200);
+    let job_id = customer.create(newsletter());
+    customer.ingest(&job_id, readers(0, 3));
+    customer.run(&job_id);
+    let step = || customer.post("/_bulkd/step", &json!({ "job_id": job_id, "users": 1 })).ok(200);
+    step();
+    for name in ["it", "too"] {
+        customer.put(&format!("/_bulkd/snapshots/{name}"), &json!({})).ok(200);
+    }
+    step();
+    // A queue that is full: what comes behind waits in the outbox.
+    assert!(channel(&customer, "email")["behind"].as_u64().is_some_and(|it| it > 0));
+    let refused = customer.post("/_bulkd/snapshots/it/restore", &json!({}));
+    assert_eq!((refused.status, refused.text.contains("--deliver email has yet to queue")), (409, true), "{refused:?}");
+    assert_eq!(customer.job(&job_id)["enqueued"], 2);
+    pause(&customer, "email", false);
+    wait_for(&customer, "email", "is done", is_done);
+    customer.post("/_bulkd/snapshots/it/restore", &json!({})).ok(200);
+    step();
+    step();
+    wait_for(&customer, "email", "has sent what is new", |it| is_done(it) && it["delivered"] == QUEUED + 4);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let times = |name: &str| text.lines().filter(|line| line.contains(&format!("\"recipient\":\"{name}\""))).count();
+    assert_eq!(["reader-0", "reader-1", "reader-2"].map(times), [1, 2, 1]);
+}
+
+#[test]
+fn what_waits_in_a_fork_is_sent_when_its_time_comes_and_what_had_waited_is_not() {
+    let stand = Stand::willing();
+    let mut daemon = delivering(&[&format!("sms={}", stand.url())]);
+    let customer = daemon.customer("acme");
+    let delayed = |customer: &Customer, name: &str, millis: u64| {
+        let mut message = text_message(name, "+15557654321");
+        message["delay"] = json!({ "duration": millis });
+        send_one(customer, message)
+    };
+    let had_waited = delayed(&customer, "ada", 1_000);
+    daemon.clock.advance(Duration::from_secs(1));
+    wait_until("it is delivered", || record(&customer, &had_waited)["status"] == "DELIVERED");
+    let reopen = |daemon: &mut Daemon, flags: &[&str]| {
+        daemon.stop();
+        daemon.reconfigure(|config| config.deliver = to(flags));
+        daemon.open();
+    };
+    reopen(&mut daemon, &[]);
+    let customer = daemon.customer("acme");
+    let meanwhile = delayed(&customer, "bob", 1_000);
+    delayed(&customer, "cyd", 60_000);
+    daemon.clock.advance(Duration::from_secs(1));
+    wait_until("it is sent", || record(&customer, &meanwhile)["status"] == "SENT");
+    customer.put("/_bulkd/snapshots/it", &json!({})).ok(200);
+    customer.post("/_bulkd/snapshots/it/fork", &json!({ "key": "fork" })).ok(201);
+    reopen(&mut daemon, &[&format!("sms={}", stand.url())]);
+    let customer = daemon.customer("acme");
+    wait_for(&customer, "sms", "is done", is_done);
+    let expected = |of: &[(&str, usize)]| of.iter().map(|(name, times)| ((*name).to_owned(), *times)).collect();
+    assert_eq!(ledger(&stand.made()), expected(&[("ada", 1), ("bob", 1)]));
+    daemon.clock.advance(Duration::from_secs(60));
+    wait_for(&customer, "sms", "has sent both", |it| is_done(it) && it["delivered"] == 4);
+    assert_eq!(ledger(&stand.made()), expected(&[("ada", 1), ("bob", 1), ("cyd", 2)]));
+}
+
 #[test]
 fn lines_go_to_standard_output() {
     let folder = tempfile::tempdir().unwrap();
@@ -677,10 +863,27 @@ fn whoever_stops_reading_standard_output_keeps_no_daemon_from_stopping() {
     check(&database);
 }
 
-/// Whether a pipe has no room for a line of a message.
-fn is_full(reader: &std::io::PipeReader) -> bool {
-    let waiting = rustix::io::ioctl_fionread(reader).unwrap();
-    waiting > 64 * 1024 - 16 * 1024
+#[test]
+fn a_server_that_answers_byte_by_byte_holds_up_no_stop() {
+    let greets = (Drip::saying("220 "), "smtp");
+    let takes = (Drip::behind_an_email(), "smtp");
+    let answers = (Drip::saying("HTTP/1.1 200 OK\r\nx: "), "http");
+    let stand = Stand::willing();
+    for (server, scheme) in [greets, takes, answers] {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("bulkd.db");
+        let start = |target: String| Binary::start(&args(database.to_str().unwrap(), &[format!("email={target}")]));
+        let daemon = start(format!("{scheme}://{}", server.address));
+        let job_id = send(&daemon.customer("acme"), 0, 2);
+        wait_until("it is being sent", || server.count() > 0);
+        daemon.terminate();
+        // What was broken off is sent later.
+        let daemon = start(stand.url());
+        let customer = daemon.customer("acme");
+        wait_for(&customer, "email", "is done", |it| is_done(it) && it["delivered"] == 2);
+        assert_eq!(statuses(&customer, &job_id), BTreeMap::from([("DELIVERED".to_owned(), 2)]));
+        daemon.terminate();
+    }
 }
 
 #[test]

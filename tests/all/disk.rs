@@ -277,6 +277,36 @@ impl Trouble {
     }
 }
 
+/// What cannot be made sure of may be lost with the machine, and is written once more; not without an end.
+#[test]
+fn messages_in_a_file_that_cannot_be_synced_are_given_up_after_ten_attempts() {
+    let trouble = Trouble::new();
+    let file = trouble.path("messages.jsonl");
+    trouble.begin("sync", EIO, 0, "messages.jsonl");
+    let daemon =
+        trouble.start_with(&["--test-clock=2026-09-21T14:13:20Z", "--deliver", &format!("email=file:{}", text(&file))]);
+    let customer = daemon.customer("acme");
+    let send = |first: usize| {
+        let job_id = customer.create(newsletter());
+        customer.ingest(&job_id, readers(first, 1));
+        customer.run_to_the_end(&job_id);
+        job_id
+    };
+    let lines = || fs::read_to_string(&file).unwrap().lines().count();
+    let job_id = send(0);
+    wait_until("it is given up", || {
+        customer.post("/_bulkd/clock/advance", &json!({ "by": "720s" })).ok(200);
+        customer.outbox(&job_id)[0]["status"] == "UNDELIVERABLE"
+    });
+    let error = customer.outbox(&job_id)[0]["error"].as_str().unwrap().to_owned();
+    assert!(error.starts_with("the file cannot be written: ") && lines() == 10, "{error}, {} lines", lines());
+    trouble.end();
+    let job_id = send(1);
+    wait_until("it is delivered", || customer.outbox(&job_id)[0]["status"] == "DELIVERED");
+    assert_eq!(lines(), 11);
+    stop(daemon);
+}
+
 #[test]
 fn a_full_disk_is_told_and_leaves_no_half_a_call() {
     where_disks_are_mounted("a_full_disk_is_told_and_leaves_no_half_a_call", || {

@@ -3,7 +3,8 @@
 //! neither finish a job nor send a delayed message, because of an e-mail beside a text message that was opened; that of
 //! `files/version-3.db` and those of the later ones were killed before the first message of a job, and have a message with
 //! the id that a seed gave it. That of `files/version-8.db` delivered text messages to a target that was paused, and all else
-//! to a Redis that was not there.
+//! to a Redis that was not there; that of `files/version-9.db` is the same, brought to its version by a start without
+//! `--relay`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 /// The versions of which a file is kept.
-const KEPT: [i64; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
+const KEPT: [i64; 9] = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 
 fn kept(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files").join(name)
@@ -222,6 +223,11 @@ fn what_version_8_had_made_reads_as_before() {
 }
 
 #[test]
+fn what_version_9_had_made_reads_as_before() {
+    assert_made_reads_as_before(9, &[("failed_over", None), ("seeded", Some("message-1"))]);
+}
+
+#[test]
 fn jobs_of_version_3_go_on() {
     assert_jobs_go_on(3);
 }
@@ -251,13 +257,23 @@ fn jobs_of_version_8_go_on() {
     assert_jobs_go_on(8);
 }
 
+#[test]
+fn jobs_of_version_9_go_on() {
+    assert_jobs_go_on(9);
+}
+
 /// Each channel goes on where it was, also the e-mails, which had gone by the relay. What the relay has stays with it.
 #[test]
-fn what_version_8_was_to_deliver_goes_out_once() {
-    let answered = answered(8);
+fn what_versions_8_and_9_were_to_deliver_goes_out_once() {
+    assert_goes_out_once(8);
+    assert_goes_out_once(9);
+}
+
+fn assert_goes_out_once(version: i64) {
+    let answered = answered(version);
     let stand = Stand::willing();
     let mut daemon = Daemon::start_with(|config| {
-        fs::copy(kept("version-8.db"), config.database.as_ref().unwrap()).unwrap();
+        fs::copy(kept(&format!("version-{version}.db")), config.database.as_ref().unwrap()).unwrap();
         config.deliver = vec![DeliverTo::parse(&format!("all={}", stand.url())).unwrap()];
     });
     let customer = daemon.customer(id(&answered, "key"));

@@ -1,6 +1,7 @@
 //! `bulkd promote`: a job that was built in one daemon goes out by another.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -35,10 +36,14 @@ fn built(customer: &Customer) -> (String, BTreeSet<String>) {
 }
 
 fn promote(from: &Daemon, to: &Daemon, job_id: &str, more: &[&str]) -> Ended {
+    Binary::spawn(&mut promotion(from, to, job_id, more)).wait()
+}
+
+fn promotion(from: &Daemon, to: &Daemon, job_id: &str, more: &[&str]) -> Command {
     let url = |daemon: &Daemon| format!("http://{}", daemon.address());
     let (from, to) = (url(from), url(to));
     let args = ["promote", job_id, "--from", &from, "--from-api-key", "acme", "--to", &to, "--api-key", "live"];
-    Binary::spawn(&mut bulkd(&[&args, more].concat())).wait()
+    bulkd(&[&args, more].concat())
 }
 
 /// The users of the only job there, and its counters.
@@ -72,6 +77,36 @@ fn a_job_is_created_filled_and_run_elsewhere_and_no_user_twice() {
     assert!(again.code == Some(0) && again.stdout.contains("was run there before, and is COMPLETED"), "{again:?}");
     assert_eq!(arrived(&live).0["received"], USERS);
     assert_eq!(here.customer("acme").get(&format!("/bulk/{job_id}")).ok(200)["job"]["status"], "CREATED");
+}
+
+/// Whoever looks on sees how far it is; what is written to a file or a pipe has nothing of it, as the other stories say.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_shows_how_far_a_job_has_come_and_nothing_of_that_stays() {
+    use std::fs::File;
+    use std::io::Read;
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+    let (here, there) = (Daemon::start(), Daemon::start());
+    let (job_id, _) = built(&here.customer("acme"));
+    let mut command = promotion(&here, &there, &job_id, &["--batch", "500"]);
+    command.stderr(File::options().read(true).write(true).open(name).unwrap()).env("TERM", "xterm");
+    let promoted = Binary::spawn(&mut command);
+    drop(command);
+    let mut shown = Vec::new();
+    // It fails once nobody has the other end any more.
+    assert!(File::from(terminal).read_to_end(&mut shown).is_err());
+    let ended = promoted.wait();
+    assert!(ended.code == Some(0) && ended.stdout.ends_with("users sent: 1050\nIt runs.\n"), "{ended:?}");
+    let shown = String::from_utf8(shown).unwrap();
+    assert!(shown.contains(" 0 of 1,050 users, "), "{shown:?}");
+    let (_, cleared) = shown.rsplit_once(" left").unwrap();
+    assert!(cleared.ends_with("\u{1b}[2K") && !cleared.contains("users"), "{shown:?}");
 }
 
 #[test]

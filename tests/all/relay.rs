@@ -423,9 +423,9 @@ pub mod with {
     #[test]
     fn statuses_only_go_forward_whoever_tells_them() {
         let Some(Scene { redis, place, daemon, customer, .. }) = scene(ALWAYS, &[]) else { return };
-        let job_id = send(&customer, 0, 3);
+        let job_id = send(&customer, 0, 4);
         let length = format!("XLEN {}", place.key("outbox"));
-        wait_until("all are relayed", || redis.ask::<usize>(&length) == 3);
+        wait_until("all are relayed", || redis.ask::<usize>(&length) == 4);
         let outbox = customer.outbox(&job_id);
         let id = |n: usize| outbox[n]["message_id"].as_str().unwrap().to_owned();
         customer.post(&format!("/_bulkd/messages/{}/events", id(0)), &json!({ "status": "OPENED" })).ok(200);
@@ -445,12 +445,15 @@ pub mod with {
         tell(&format!("entry {} id {}/0 outcome refused error no", entry(2), id(1)));
         tell(&format!("entry {} id {}/0 outcome lost", entry(2), id(2)));
         tell("entry x outcome accepted");
+        // No message that went out has such a reason.
+        tell(&format!("entry {} id {}/0 outcome refused reason UNSUBSCRIBED error no", entry(3), id(3)));
         tell(&format!("entry {} outcome accepted", entry(2)));
         tell("nothing at-all");
         tell("entry 9223372036854775807 outcome accepted");
         wait_until("all are taken", || redis.ask::<usize>(&format!("XLEN {statuses}")) == 0);
         let found: Vec<Value> = customer.outbox(&job_id).iter().map(|it| it["status"].clone()).collect();
-        assert_eq!(found, ["OPENED", "DELIVERED", "SENT"]);
+        assert_eq!(found, ["OPENED", "DELIVERED", "SENT", "UNDELIVERABLE"]);
+        assert_eq!(customer.outbox(&job_id)[3]["reason"], "FAILED");
         daemon.logs("a status cannot be read");
         daemon.logs("expected the event's id in 'id'");
     }

@@ -8,7 +8,6 @@ use redis::Pipeline;
 use serde::Deserialize;
 
 use super::keys::{EVENT, Keys, OF_CHANNEL, RELEASED, SENDERS, entry_of, field};
-use super::leg::Ids;
 use super::link::{Answer, Link};
 use super::outcomes::Outcomes;
 use super::report::Report;
@@ -32,6 +31,23 @@ const LEAVE: &str = "if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, A
     redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
     return 1";
 
+/// Has what a consumer holds count as moved now, and lists what it has: in one step, so that nothing is taken from those who
+/// have taken it over. A group that is gone is said to be so by its own error, whatever the version of Redis.
+const TOUCH: &str = "local held = {}
+    for at = 4, #ARGV do held[ARGV[at]] = true end
+    local own = redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[3], ARGV[2])
+    if own.err then return own end
+    for _, entry in ipairs(own) do
+        if held[entry[1]] then redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, entry[1], 'JUSTID') end
+    end
+    return own";
+/// Has an entry of a consumer be of another one.
+const MOVE_OWN: &str = "local own = redis.pcall('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
+    if own.err then return own end
+    if #own == 0 then return 0 end
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[4], 0, ARGV[3], 'IDLE', ARGV[5], 'RETRYCOUNT', ARGV[6], 'JUSTID')
+    return 1";
+
 /// An event that is to be sent.
 pub struct Held {
     /// Its id in the stream.
@@ -42,7 +58,7 @@ pub struct Held {
     pub event: String,
     pub envelope: Arc<Envelope>,
     /// How often it was tried, and failed.
-    pub failures: u32,
+    pub failed_tries: u32,
     pub state: State,
     /// Others have taken it over.
     pub is_lost: bool,
@@ -67,6 +83,21 @@ impl Held {
     }
 }
 
+/// What is held, for the group to know of it.
+#[derive(Default)]
+pub struct HeldIds {
+    /// What its sender is at, or will be.
+    pub at_work: HashSet<String>,
+    /// What has been sent for so long that it counts as lost.
+    pub stuck: HashSet<String>,
+}
+
+impl HeldIds {
+    pub fn has(&self, id: &str) -> bool {
+        self.at_work.contains(id) || self.stuck.contains(id)
+    }
+}
+
 /// What was found in the stream.
 pub enum Found {
     Event(Held),
@@ -84,7 +115,7 @@ pub struct Unreadable {
 }
 
 /// The group's own view: who has an entry, and how often it was tried.
-type Pending = Vec<(String, String, u64, u32)>;
+type Pending = Vec<(String, String, u64, u64)>;
 
 /// The consumer group, as one of its consumers sees it.
 pub struct Group {
@@ -147,20 +178,16 @@ impl Group {
 
     /// Says of what is held that it is still being worked on. Returns what it has in the group; `None` if that is more than was
     /// looked at. With it comes what it has there and does not hold.
-    pub fn touch(&self, link: &mut Link, ids: &Ids) -> Answer<(Option<HashSet<String>>, Vec<Found>)> {
+    pub fn touch(&self, link: &mut Link, ids: &HeldIds) -> Answer<(Option<HashSet<String>>, Vec<Found>)> {
         let most = ids.at_work.len() + ids.stuck.len() + UNKNOWN;
-        let own = self.pending(link, &self.name, Duration::ZERO, most)?;
+        let mut touch = redis::cmd("EVAL");
+        touch.arg(TOUCH).arg(1).arg(&self.keys.outbox).arg(SENDERS).arg(&self.name).arg(most);
+        for id in &ids.at_work {
+            touch.arg(id);
+        }
+        let own: Pending = link.ask(&touch)?;
         let is_whole = own.len() < most;
         let (at_work, others): (Pending, Pending) = own.into_iter().partition(|it| ids.at_work.contains(&it.0));
-        if !at_work.is_empty() {
-            let mut claim = redis::cmd("XCLAIM");
-            claim.arg(&self.keys.outbox).arg(SENDERS).arg(&self.name).arg(0);
-            for (id, ..) in &at_work {
-                claim.arg(id);
-            }
-            claim.arg("JUSTID");
-            link.ask::<()>(&claim)?;
-        }
         // From an earlier life under the same name.
         let (stuck, unknown): (Pending, Pending) = others.into_iter().partition(|it| ids.stuck.contains(&it.0));
         let found = self.claim(link, &unknown, Duration::ZERO)?;
@@ -195,14 +222,18 @@ impl Group {
     /// Hands on what is held here: to whoever delivers its channel, or to whoever comes first.
     pub fn hand_on(&self, commands: &mut Pipeline, held: &Held, channel: Option<&str>) {
         let to = channel.map_or_else(|| RELEASED.to_owned(), |channel| format!("{OF_CHANNEL}{channel}"));
-        let command = commands.cmd("XCLAIM").arg(&self.keys.outbox).arg(SENDERS).arg(to).arg(0).arg(&held.id);
-        command.arg("IDLE").arg(LONG_AGO_MILLIS).arg("RETRYCOUNT").arg(held.failures + 1).arg("JUSTID").ignore();
+        self.move_own(commands, held, &to, LONG_AGO_MILLIS);
     }
 
     /// Writes down how often an entry was tried.
-    pub fn note_failures(&self, commands: &mut Pipeline, held: &Held) {
-        let command = commands.cmd("XCLAIM").arg(&self.keys.outbox).arg(SENDERS).arg(&self.name).arg(0).arg(&held.id);
-        command.arg("RETRYCOUNT").arg(held.failures + 1).arg("JUSTID").ignore();
+    pub fn note_tries(&self, commands: &mut Pipeline, held: &Held) {
+        self.move_own(commands, held, &self.name, 0);
+    }
+
+    /// Has an entry be of another consumer, as one that was not moved for so long, unless others have taken it over.
+    fn move_own(&self, commands: &mut Pipeline, held: &Held, to: &str, idle_millis: u64) {
+        let command = commands.cmd("EVAL").arg(MOVE_OWN).arg(1).arg(&self.keys.outbox).arg(SENDERS).arg(&self.name);
+        command.arg(&held.id).arg(to).arg(idle_millis).arg(u64::from(held.failed_tries) + 1).ignore();
     }
 
     /// What came of entries, to be written down by this consumer.
@@ -244,17 +275,19 @@ impl Group {
         }
         // Before version 7, what was deleted meanwhile is nothing.
         let claimed: Vec<Vec<Option<Entry>>> = link.ask_all(&commands)?;
-        let counts: HashMap<&str, u32> = entries.iter().map(|it| (it.0.as_str(), it.3)).collect();
-        let tries = |id: &str| counts.get(id).copied().unwrap_or(1).saturating_sub(1);
+        let counts: HashMap<&str, u64> = entries.iter().map(|it| (it.0.as_str(), it.3)).collect();
+        // Another program may have written any number.
+        let failed =
+            |id: &str| u32::try_from(counts.get(id).copied().unwrap_or(1).saturating_sub(1)).unwrap_or(u32::MAX);
         let taken = |(id, fields): Entry| {
-            let failures = tries(&id);
-            read_entry(id, &texts(&fields), failures)
+            let failed_tries = failed(&id);
+            read_entry(id, &texts(&fields), failed_tries)
         };
         Ok(claimed.into_iter().flatten().flatten().map(taken).collect())
     }
 }
 
-fn read_entry(id: String, fields: &[String], failures: u32) -> Found {
+fn read_entry(id: String, fields: &[String], failed_tries: u32) -> Found {
     #[derive(Deserialize)]
     struct EventId {
         id: String,
@@ -264,7 +297,7 @@ fn read_entry(id: String, fields: &[String], failures: u32) -> Found {
     match serde_json::from_str(&event) {
         Ok(envelope) => {
             let (envelope, state) = (Arc::new(envelope), State::Waiting(None));
-            Found::Event(Held { id, entry, event, envelope, failures, state, is_lost: false })
+            Found::Event(Held { id, entry, event, envelope, failed_tries, state, is_lost: false })
         }
         Err(error) => {
             let event_id = serde_json::from_str::<EventId>(&event).ok().map(|it| it.id).filter(|id| !id.is_empty());

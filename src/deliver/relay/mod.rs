@@ -2,7 +2,7 @@
 //! say of it comes back. All of it is behind the feature `relay`.
 //!
 //! Two threads: one appends (`appender.rs`), one takes what the senders say (`statuses.rs`). `bulkd deliver` is such a
-//! sender (`remote.rs`), with a thread for each channel (`leg.rs`). What the streams hold: `keys.rs` and `report.rs`.
+//! sender (`remote.rs`), with a thread (`worker.rs`) for each channel (`leg.rs`). What the streams hold: `keys.rs` and `report.rs`.
 
 #[cfg(not(feature = "relay"))]
 mod absent;
@@ -21,6 +21,8 @@ mod outcomes;
 #[cfg(feature = "relay")]
 mod present;
 #[cfg(feature = "relay")]
+mod queue;
+#[cfg(feature = "relay")]
 mod remote;
 #[cfg(feature = "relay")]
 mod report;
@@ -30,6 +32,8 @@ mod state;
 mod statuses;
 #[cfg(feature = "relay")]
 mod stream;
+#[cfg(feature = "relay")]
+mod worker;
 
 #[cfg(not(feature = "relay"))]
 pub use absent::{Prepared, Relay, deliver};

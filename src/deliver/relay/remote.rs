@@ -1,7 +1,7 @@
 //! `bulkd deliver`: a sender on any machine. It takes events from the stream of a file's outbox, delivers them, and writes
 //! what came of them into the stream of statuses.
 //!
-//! This thread takes events and gives them to the channels, each of which sends by a thread of its own (`leg.rs`). It has
+//! This thread takes events and gives them to the channels, each of which sends by a thread of its own (`worker.rs`). It has
 //! the group know of all that is held, also of what is being sent. What a channel has no room for goes back to the group,
 //! under the channel's name: so no channel waits for another. Between a provider's answer and the status lies what may be
 //! sent twice: 32 events of a channel at most.
@@ -13,11 +13,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::held::{Found, Group, TAKEN_AT_ONCE};
+use super::held::{Found, Group, HeldIds, TAKEN_AT_ONCE};
 use super::keys::{Keys, is_tag};
-use super::leg::{Ids, Leg, Worker};
+use super::leg::Leg;
 use super::link::{Answer, Link};
 use super::report::Report;
+use super::worker::Worker;
 use crate::deliver::command::Settings;
 use crate::error::{Error, Result, shown_up_to};
 use crate::outage::Outage;
@@ -224,8 +225,8 @@ impl Remote {
 
     /// Has the group know that all that is held is still being worked on, and lets go of what others have taken over meanwhile.
     fn touch(&mut self, now: Instant) -> Answer<()> {
-        let mut ids = Ids::default();
-        self.legs.iter().for_each(|leg| leg.ids(&mut ids));
+        let mut ids = HeldIds::default();
+        self.legs.iter().for_each(|leg| leg.add_ids(&mut ids));
         let (own, found) = self.group.touch(&mut self.link, &ids)?;
         if let Some(own) = own {
             self.legs.iter().for_each(|leg| leg.lose(&ids, &own));

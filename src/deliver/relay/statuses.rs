@@ -195,7 +195,10 @@ fn write(tx: &mut Tx<'_>, reports: Vec<Report>) -> Result<()> {
                     Attempt::Delivered
                 }
                 Told::Refused { reason, error } => {
-                    let reason = reason.as_deref().and_then(Reason::from_name).unwrap_or(Reason::Failed);
+                    let told = reason.as_deref().and_then(Reason::from_name);
+                    // A message that went out has no other.
+                    let reason = told.filter(|it| matches!(it, Reason::Bounced | Reason::ProviderError));
+                    let reason = reason.unwrap_or(Reason::Failed);
                     Attempt::GivenUp { reason, error }
                 }
             },

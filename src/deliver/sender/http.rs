@@ -42,7 +42,12 @@ pub struct Answer {
 
 impl Client {
     pub fn new() -> Result<Self> {
-        let config = dial::config(TIMEOUT, CONNECT_TIMEOUT);
+        Client::within(TIMEOUT)
+    }
+
+    /// One whose calls take no longer than so, from the first byte to the last.
+    fn within(whole: Duration) -> Result<Self> {
+        let config = dial::config(whole, CONNECT_TIMEOUT);
         let roots = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
         let config = match cfg!(feature = "tls") {
             true => tls::trust(config, "SSL_CERT_FILE", roots.as_deref())?,
@@ -140,6 +145,9 @@ pub fn check(url: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -174,6 +182,32 @@ mod tests {
         assert_eq!(text_of(&long.as_bytes()[1..]).1, None);
         assert_eq!(text_of(long.as_bytes()).1.as_deref(), Some("it has more than 65536 bytes"));
         assert_eq!(text_of((&b"{"[..]).chain(Broken)), ("{".to_owned(), Some("reset".to_owned())));
+    }
+
+    #[test]
+    fn a_server_that_answers_byte_by_byte_holds_up_no_call() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let drip = move || -> std::io::Result<()> {
+            let (_never, pause) = crossbeam_channel::bounded::<()>(0);
+            for said in ["HTTP/1.1 200 OK\r\nx: ", "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n"] {
+                let mut stream = listener.accept()?.0;
+                stream.write_all(said.as_bytes())?;
+                while stream.write_all(b"2").is_ok() {
+                    let _ = pause.recv_timeout(Duration::from_millis(5));
+                }
+            }
+            Ok(())
+        };
+        let server = std::thread::Builder::new().spawn(drip).unwrap();
+        let call = || {
+            let client = Client::within(Duration::from_millis(300)).unwrap();
+            client.call(request("POST", &url, &[], Vec::new()).unwrap())
+        };
+        assert!(matches!(call(), Err(Outcome::Refused { retry: Retry::After(None), .. })));
+        let answer = call().ok().unwrap();
+        assert!(answer.status == 200 && answer.unread.is_some_and(|it| it.contains("timeout")));
+        server.join().unwrap().unwrap();
     }
 
     #[test]

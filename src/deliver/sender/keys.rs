@@ -48,6 +48,10 @@ impl<'a> Keys<'a> {
         let variable = self.variable(name);
         let key = (self.find)(&variable).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
         let key = key.ok_or_else(|| format!("the variable {variable} is not set"))?;
+        // It could not stand in a header, and that would be no message's fault.
+        if !key.chars().all(|c| c.is_ascii_graphic() || c == ' ') {
+            return Err(format!("the variable {variable} has characters that no key has"));
+        }
         self.used.push(key.clone());
         Ok(key)
     }
@@ -140,5 +144,10 @@ mod tests {
     fn a_key_that_is_not_there_is_named() {
         let mut keys = Keys::new(Provider::FirebaseFcm, &|_| None);
         assert_eq!(keys.get("ACCESS_TOKEN"), Err("the variable FIREBASE_FCM_ACCESS_TOKEN is not set".to_owned()));
+        for key in ["two\nlines", "schl\u{fc}ssel"] {
+            let find = |_: &str| Some(key.to_owned());
+            let expected = "the variable FIREBASE_FCM_ACCESS_TOKEN has characters that no key has";
+            assert_eq!(Keys::new(Provider::FirebaseFcm, &find).get("ACCESS_TOKEN"), Err(expected.to_owned()));
+        }
     }
 }

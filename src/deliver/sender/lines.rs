@@ -5,27 +5,18 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender as Channel, bounded, select};
-
+use super::apart::{Apart, Stops};
 use super::{Outcome, Sender};
 use crate::deliver::envelope::Envelope;
 use crate::error::{Error, Result};
 
-/// A line to write, and who waits for what came of it.
-struct Line {
-    text: String,
-    written: Channel<io::Result<()>>,
-}
-
 pub struct LinesSender {
     /// `None` is standard output.
     file: Option<Arc<File>>,
-    lines: Channel<Line>,
-    /// What is dropped at a stop, and closed by it.
-    stops: Mutex<Option<Channel<()>>>,
-    stopped: Receiver<()>,
+    writer: Apart<String, io::Result<()>>,
+    stops: Stops,
 }
 
 impl LinesSender {
@@ -37,52 +28,34 @@ impl LinesSender {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path).map_err(|error| Error::startup(format!("it cannot be opened: {error}")))?;
         let file = Arc::new(file);
-        let mut sender = LinesSender::start(file.clone())?;
-        sender.file = Some(file);
-        Ok(sender)
+        LinesSender::start(Some(file.clone()), file)
     }
 
     pub fn output() -> Result<Self> {
-        LinesSender::start(io::stdout())
+        LinesSender::start(None, io::stdout())
     }
 
-    fn start(out: impl Write + Send + 'static) -> Result<Self> {
-        let (lines, ordered) = bounded(0);
-        let (stops, stopped) = bounded(0);
-        std::thread::Builder::new()
-            .name("deliver lines".to_owned())
-            .spawn(move || write_all(out, &ordered))
+    fn start(file: Option<Arc<File>>, mut out: impl Write + Send + 'static) -> Result<Self> {
+        // Whether a line may have been written in part: the next one begins a line of its own.
+        let mut is_torn = false;
+        let write = move |mut line: String| {
+            if is_torn {
+                line.insert(0, '\n');
+            }
+            // One call for the whole of a line: those of several channels, and of several processes, do not mix.
+            let outcome = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+            is_torn = outcome.is_err();
+            outcome
+        };
+        let writer = Apart::start("deliver lines", write)
             .map_err(|error| Error::startup(format!("no thread can be started: {error}")))?;
-        Ok(LinesSender { file: None, lines, stops: Mutex::new(Some(stops)), stopped })
+        Ok(LinesSender { file, writer, stops: Stops::default() })
     }
 
     /// Has a line written, unless there is a stop before it is.
-    fn write(&self, text: String) -> io::Result<()> {
-        let gone = || io::Error::other("it is stopping");
-        let (written, answer) = bounded(1);
-        select! {
-            send(self.lines, Line { text, written }) -> sent => sent.map_err(|_| gone())?,
-            recv(self.stopped) -> _ => return Err(gone()),
-        }
-        select! {
-            recv(answer) -> written => written.unwrap_or_else(|_| Err(gone())),
-            recv(self.stopped) -> _ => Err(gone()),
-        }
-    }
-}
-
-/// Writes lines until all that send them are gone.
-fn write_all(mut out: impl Write, lines: &Receiver<Line>) {
-    // Whether a line may have been written in part: the next one begins a line of its own.
-    let mut is_torn = false;
-    for Line { mut text, written } in lines {
-        if is_torn {
-            text.insert(0, '\n');
-        }
-        // One call for the whole of a line: those of several channels, and of several processes, do not mix.
-        let outcome = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-        is_torn = outcome.is_err();
-        let _ = written.send(outcome);
+    fn write(&self, line: String) -> io::Result<()> {
+        let answered = self.writer.order(line, &self.stops).and_then(|answer| answer.wait(None, Some(&self.stops)));
+        answered.unwrap_or_else(|_| Err(io::Error::other("it is stopping")))
     }
 }
 
@@ -111,6 +84,6 @@ impl Sender for LinesSender {
     }
 
     fn stop(&self) {
-        self.stops.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.stops.stop();
     }
 }

@@ -1,11 +1,13 @@
 //! What takes messages: one after the other, and says what came of each.
 
 mod answer;
+mod apart;
 mod http;
 mod keys;
 mod lines;
 mod provider;
 mod smtp;
+mod smtp_talk;
 mod smtp_tls;
 mod webhook;
 
@@ -19,7 +21,7 @@ use crate::model::message_status::Reason;
 
 /// Takes messages for one channel.
 pub trait Sender: Send + Sync {
-    /// Hands a message over, and waits for the answer.
+    /// Hands a message over, and waits for the answer: not without a bound, unless what does not answer is a reader of ours.
     fn send(&self, envelope: &Envelope) -> Outcome;
 
     /// Makes sure of what was handed over, before it is written down that it was.

@@ -1,126 +1,119 @@
 //! SMTP, by one connection that is used again.
+//!
+//! A thread of its own speaks to the server: a read has a bound, and not the whole of an answer that comes byte by byte. A
+//! thread that takes too long is left behind, with its connection. It begins nothing more, and ends when the server lets it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use lettre::Address;
-use lettre::address::Envelope as MailEnvelope;
-use lettre::transport::smtp::Error as SmtpError;
-use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::SmtpConnection;
-use lettre::transport::smtp::extension::ClientId;
-
-use super::smtp_tls::Secure;
-use super::{Outcome, Retry, Sender, words};
+use super::apart::{Apart, Stops, Without};
+use super::smtp_talk::{Progress, Server, Talk};
+use super::{Outcome, Sender};
 use crate::deliver::envelope::{Envelope, Mail};
-use crate::error::{Error, Result};
-use crate::model::deliver_target::{Security, SmtpServer};
-use crate::model::message_status::Reason;
+use crate::error::Result;
+use crate::model::deliver_target::SmtpServer;
 
-/// For one step of the conversation; a stop waits for it at most.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection that has rested for so long is asked whether it is still there.
-const ASKED_AFTER: Duration = Duration::from_secs(2);
-/// Where the password is.
-const PASSWORD: &str = "BULKD_SMTP_PASSWORD";
+/// For the whole of a send, and so much more for the bytes of a long e-mail; never more than the longest, for a sender of the
+/// relay counts as lost some time after that.
+const BOUND: Duration = Duration::from_secs(60);
+const BYTES_A_SECOND: u64 = 64 * 1024;
+const LONGEST_BOUND: Duration = Duration::from_secs(4 * 60);
+/// For one read or write of it.
+const STEP: Duration = Duration::from_secs(10);
+/// A stop waits so long for a server that has all of an e-mail: without its answer it would be sent again.
+const GRACE: Duration = Duration::from_secs(5);
+/// Threads at once, with those that were left behind. With so many the server is left alone.
+const THREADS: usize = 4;
 
 pub struct SmtpSender {
-    server: SmtpServer,
-    credentials: Option<Credentials>,
-    tls: Option<Secure>,
-    connection: Mutex<Option<(SmtpConnection, Instant)>>,
+    server: Arc<Server>,
+    bounds: Bounds,
+    /// The thread that speaks to the server, while it has nothing to do.
+    speaker: Mutex<Option<Speaker>>,
+    /// Each thread that has not ended has one of it.
+    threads: Arc<()>,
+    stops: Stops,
+}
+
+#[derive(Clone, Copy)]
+struct Bounds {
+    whole: Duration,
+    step: Duration,
+    grace: Duration,
+}
+
+type Speaker = Apart<Job, Outcome>;
+
+/// An e-mail to hand over.
+struct Job {
+    mail: Mail,
+    progress: Arc<Progress>,
 }
 
 impl SmtpSender {
     pub fn new(server: &SmtpServer) -> Result<Self> {
-        let credentials = match (&server.user, std::env::var(PASSWORD)) {
-            (None, _) => None,
-            (Some(user), Ok(password)) if !password.is_empty() => Some(Credentials::new(user.clone(), password)),
-            (Some(_), _) => {
-                return Err(Error::startup(format!("expected the password of its user in the variable {PASSWORD}")));
-            }
-        };
-        let tls = match server.security {
-            Security::None => None,
-            Security::StartTls | Security::Tls => Some(Secure::new(&server.host)?),
-        };
-        Ok(SmtpSender { server: server.clone(), credentials, tls, connection: Mutex::default() })
+        let bounds = Bounds { whole: BOUND, step: STEP, grace: GRACE };
+        Ok(SmtpSender {
+            server: Arc::new(Server::new(server)?),
+            bounds,
+            speaker: Mutex::default(),
+            threads: Arc::default(),
+            stops: Stops::default(),
+        })
     }
 
-    fn connect(&self) -> std::result::Result<SmtpConnection, SmtpError> {
-        let SmtpServer { security, host, port, .. } = &self.server;
-        let name = ClientId::default();
-        let server = (host.as_str(), *port);
-        let mut connection = match self.tls.as_ref().filter(|_| *security == Security::Tls) {
-            Some(tls) => tls.connect(server, TIMEOUT, &name)?,
-            None => SmtpConnection::connect(server, Some(TIMEOUT), &name, None, None)?,
+    fn kept(&self) -> MutexGuard<'_, Option<Speaker>> {
+        self.speaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A thread that has nothing to do.
+    fn speaker(&self) -> std::result::Result<Speaker, Outcome> {
+        if let Some(kept) = self.kept().take() {
+            return Ok(kept);
+        }
+        let left = Arc::strong_count(&self.threads) - 1;
+        if left >= THREADS {
+            return Err(Outcome::failed(format!("the SMTP server still holds up {left} earlier connections")));
+        }
+        let (mut talk, running) = (Talk::new(self.server.clone(), self.bounds.step), self.threads.clone());
+        let speak = move |job: Job| {
+            let _running = &running;
+            talk.hand_over(&job.mail, &job.progress)
         };
-        if let Some(tls) = self.tls.as_ref().filter(|_| *security == Security::StartTls) {
-            tls.begin(&mut connection, &name)?;
-        }
-        if let Some(credentials) = &self.credentials {
-            connection.auth(DEFAULT_MECHANISMS, credentials)?;
-        }
-        Ok(connection)
+        Apart::start("deliver smtp", speak)
+            .map_err(|error| Outcome::failed(format!("no thread can be started: {error}")))
     }
 
     fn hand_over(&self, mail: &Mail) -> Outcome {
-        let envelope = match envelope(mail) {
-            Ok(envelope) => envelope,
-            Err(error) => return Outcome::refused(error),
+        let speaker = match self.speaker() {
+            Ok(speaker) => speaker,
+            Err(outcome) => return outcome,
         };
-        let mut kept = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = kept.take().filter(|(connection, _)| !connection.has_broken());
-        let known = known.and_then(|(mut connection, used)| {
-            (used.elapsed() < ASKED_AFTER || connection.test_connected()).then_some(connection)
+        let bytes = u64::try_from(mail.data.len()).unwrap_or(u64::MAX);
+        let bound = (self.bounds.whole + Duration::from_secs(bytes / BYTES_A_SECOND)).min(LONGEST_BOUND);
+        let progress = Arc::<Progress>::default();
+        let job = Job { mail: mail.clone(), progress: progress.clone() };
+        let ordered = speaker.order(job, &self.stops);
+        let answered = ordered.and_then(|answer| match answer.wait(Some(Instant::now() + bound), Some(&self.stops)) {
+            // It is not to be sent again for want of a word.
+            Err(Without::Stopped) if progress.leave() => answer.wait(Some(Instant::now() + self.bounds.grace), None),
+            answered => answered,
         });
-        let mut connection = match known.map_or_else(|| self.connect(), Ok) {
-            Ok(connection) => connection,
-            // Whatever is wrong, it is not with this message.
-            Err(error) if is_not_let_in(&error) => {
-                return Outcome::unauthorized(format!("the SMTP server does not let this user in: {}", words(&error)));
+        match answered {
+            Ok(outcome) => {
+                *self.kept() = Some(speaker);
+                outcome
             }
-            Err(error) => return Outcome::failed(format!("the SMTP server is not reached: {}", words(&error))),
-        };
-        match connection.send(&envelope, mail.data.as_bytes()) {
-            Ok(response) => {
-                let reference = response.first_line().map(str::to_owned);
-                *kept = Some((connection, Instant::now()));
-                Outcome::Accepted { reference }
+            Err(without) => {
+                progress.leave();
+                Outcome::failed(match without {
+                    Without::Late => format!("the SMTP server takes longer than {} s", bound.as_secs_f32()),
+                    Without::Stopped => "it is stopping".to_owned(),
+                    Without::Ended => "the thread that speaks to the SMTP server has ended".to_owned(),
+                })
             }
-            Err(error) => refused(&error),
         }
     }
-}
-
-fn envelope(mail: &Mail) -> std::result::Result<MailEnvelope, String> {
-    let address =
-        |text: &String| text.parse::<Address>().map_err(|error| format!("'{text}' is not an e-mail address: {error}"));
-    let from = mail.from.as_ref().map(address).transpose()?;
-    let to = mail.to.iter().map(address).collect::<std::result::Result<_, _>>()?;
-    MailEnvelope::new(from, to).map_err(|error| error.to_string())
-}
-
-/// Whether a server wants another user, another password, or one at all.
-fn is_not_let_in(error: &SmtpError) -> bool {
-    matches!(error.status().map(u16::from), Some(530 | 534 | 535 | 538))
-}
-
-/// What a server that was reached has against a message.
-fn refused(error: &SmtpError) -> Outcome {
-    let code = error.status().map(u16::from);
-    let (reason, retry) = match code {
-        // This user is not let in, or all at once: it is not the message.
-        _ if is_not_let_in(error) => (Reason::ProviderError, Retry::Unauthorized),
-        Some(421) => (Reason::ProviderError, Retry::After(None)),
-        // There is no such mailbox, or it takes nothing.
-        Some(521 | 550 | 551 | 553 | 556) => (Reason::Bounced, Retry::Never),
-        Some(500..=599) => (Reason::ProviderError, Retry::Never),
-        Some(_) => (Reason::ProviderError, Retry::After(None)),
-        None if error.is_client() => (Reason::ProviderError, Retry::Never),
-        None => (Reason::Failed, Retry::After(None)),
-    };
-    Outcome::Refused { reason, error: words(error), retry }
 }
 
 impl Sender for SmtpSender {
@@ -131,6 +124,44 @@ impl Sender for SmtpSender {
         }
     }
 
-    /// A step that is under way ends by itself.
-    fn stop(&self) {}
+    fn stop(&self) {
+        self.stops.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::deliver::sender::Retry;
+    use crate::model::deliver_target::Security;
+
+    #[test]
+    fn a_server_that_takes_too_long_holds_up_no_send_and_few_threads() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = SmtpServer { security: Security::None, user: None, host: "127.0.0.1".to_owned(), port };
+        let mut sender = SmtpSender::new(&server).unwrap();
+        sender.bounds.whole = Duration::from_millis(100);
+        let mail = Mail { from: None, to: vec!["ada@example.com".to_owned()], data: "Hi".to_owned() };
+        let mut held = Vec::new();
+        for _ in 0..THREADS {
+            let Outcome::Refused { error, retry, .. } = sender.hand_over(&mail) else { panic!("it was accepted") };
+            assert_eq!((error.as_str(), retry), ("the SMTP server takes longer than 0.1 s", Retry::After(None)));
+            let mut stream = listener.accept().unwrap().0;
+            stream.write_all(b"2").unwrap();
+            held.push(stream);
+        }
+        let held_up = Outcome::failed(format!("the SMTP server still holds up {THREADS} earlier connections"));
+        assert_eq!(sender.hand_over(&mail), held_up);
+        // What was left behind ends with its connection.
+        drop(held);
+        let (_never, pause) = crossbeam_channel::bounded::<()>(0);
+        while Arc::strong_count(&sender.threads) > 1 {
+            let _ = pause.recv_timeout(Duration::from_millis(5));
+        }
+        assert_ne!(sender.hand_over(&mail), held_up);
+    }
 }

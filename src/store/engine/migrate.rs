@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The migrations: entry `i` leads from version `i + 1` to the next one. Never remove or edit an entry: it has run on
 /// people's files.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/1_to_2.sql"),
     include_str!("migrations/2_to_3.sql"),
     include_str!("migrations/3_to_4.sql"),
@@ -26,6 +26,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/6_to_7.sql"),
     include_str!("migrations/7_to_8.sql"),
     include_str!("migrations/8_to_9.sql"),
+    include_str!("migrations/9_to_10.sql"),
 ];
 
 /// The version that this bulkd writes.

@@ -1,12 +1,13 @@
 //! What `bulkd deliver` does with what it takes: each channel by itself, and senders beside one another.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::with::*;
-use crate::support::binary::Binary;
+use crate::support::binary::{Binary, is_full};
 use crate::support::receiver::Receiver;
 use crate::support::redis::{ALWAYS, Redis};
 use crate::support::stand::{Stand, status};
@@ -109,6 +110,33 @@ fn a_sender_that_is_told_to_stop_breaks_off_what_it_waits_for() {
 }
 
 #[test]
+fn a_sender_whose_output_nobody_reads_stops_and_loses_nothing() {
+    const MESSAGES: usize = 100;
+    let Some(Scene { redis: _redis, place, daemon: _daemon, customer, ledger, provider }) = scene(ALWAYS, &[]) else {
+        return;
+    };
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = place.sender("email=-", &[]);
+    let sender = Binary::spawn(command.stdout(writer));
+    drop(command);
+    let job_id = send(&customer, 0, MESSAGES);
+    wait_until("the pipe is full", || is_full(&reader));
+    sender.terminate();
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    // The last line may have been written in part, and is no message then.
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let read: Vec<String> = lines.map(|line| line["id"].as_str().unwrap().to_owned()).collect();
+    assert!(!read.is_empty() && read.len() < MESSAGES, "{} were written", read.len());
+    for id in &read {
+        ledger.note(id);
+    }
+    let _sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
+    wait_for_all(&customer, &job_id, "DELIVERED", MESSAGES);
+    assert!(ledger.len() == MESSAGES && ledger.doubles() <= 1, "{} were sent twice", ledger.doubles());
+}
+
+#[test]
 fn a_wrong_key_uses_up_no_tries_however_often_a_sender_starts() {
     let Some(Scene { redis, place, daemon: _daemon, customer, ledger, provider }) = scene(ALWAYS, &[]) else {
         return;
@@ -171,6 +199,62 @@ fn a_sender_takes_over_what_another_has_left_and_hands_on_what_is_not_its_own() 
     assert_eq!(ledger.len(), 100);
     assert!(ledger.doubles() <= IN_FLIGHT, "{}", ledger.doubles());
     assert!(is_all(&customer, &job_id, "DELIVERED", 100));
+}
+
+/// One that was away for so long that another took over what it sends, and fails with that, takes nothing back.
+#[test]
+fn what_another_has_taken_over_stays_its_own() {
+    let Some(Scene { redis, place, daemon: _daemon, customer, ledger, provider: _provider }) = scene(ALWAYS, &[])
+    else {
+        return;
+    };
+    // Each begins when the test knows of it, and answers when it is told to.
+    let blocking = |answer: u16| {
+        let (goes_on, waits) = crossbeam_channel::bounded::<()>(0);
+        let noted = ledger.clone();
+        let receiver = Receiver::start(move |call| {
+            noted.note(call.body["id"].as_str().unwrap());
+            let _ = waits.recv();
+            answer
+        });
+        (receiver, goes_on)
+    };
+    let (fails, fail) = blocking(503);
+    let (accepts, accept) = blocking(200);
+    let first = Binary::start_by(&mut place.sender(&to(&fails), &["--claim-after", "2s", "--name", "first"]));
+    let job_id = send(&customer, 0, 1);
+    wait_until("the first is sending", || ledger.len() == 1);
+    first.signal("STOP");
+    let second = Binary::start_by(&mut place.sender(&to(&accepts), &["--claim-after", "2s", "--name", "second"]));
+    wait_until("the second is sending", || ledger.doubles() == 1);
+    drop(fail);
+    first.signal("CONT");
+    first.logs("events are not delivered");
+    first.terminate();
+    let has = pending(&redis, &place, "second");
+    assert_eq!((has.len(), pending(&redis, &place, "first").len()), (1, 0), "{has:?}");
+    drop(accept);
+    wait_for_all(&customer, &job_id, "DELIVERED", 1);
+    assert_eq!(ledger.doubles(), 1);
+    second.terminate();
+}
+
+/// Another program may have written any number.
+#[test]
+fn an_event_that_was_tried_very_often_is_sent_once_more() {
+    let Some((redis, place, ledger, provider)) = stage(ALWAYS) else { return };
+    let daemon = place.daemon(&[]);
+    let customer = daemon.customer("acme");
+    let job_id = send(&customer, 0, 1);
+    let outbox = place.key("outbox");
+    wait_until("it is on the stream", || redis.ask::<usize>(&format!("XLEN {outbox}")) == 1);
+    redis.ask::<()>(&format!("XGROUP CREATE {outbox} senders 0"));
+    redis.ask::<redis::Value>(&format!("XREADGROUP GROUP senders other STREAMS {outbox} >"));
+    let claim = format!("XCLAIM {outbox} senders released 0 1-0 IDLE 86400000 RETRYCOUNT 99999999999 JUSTID");
+    redis.ask::<redis::Value>(&claim);
+    let _sender = Binary::start_by(&mut place.sender(&to(&provider), &[]));
+    wait_for_all(&customer, &job_id, "DELIVERED", 1);
+    assert_eq!((ledger.len(), ledger.doubles()), (1, 0));
 }
 
 #[test]

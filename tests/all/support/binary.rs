@@ -23,6 +23,12 @@ pub fn bulkd(args: &[&str]) -> Command {
     command
 }
 
+/// Whether a pipe has no room for a line of a message.
+pub fn is_full(reader: &std::io::PipeReader) -> bool {
+    let waiting = rustix::io::ioctl_fionread(reader).unwrap();
+    waiting > 64 * 1024 - 16 * 1024
+}
+
 /// A running process. It is killed when it is dropped.
 pub struct Binary {
     child: Child,

@@ -2,6 +2,7 @@
 
 pub mod binary;
 pub mod cases;
+pub mod drip;
 pub mod receiver;
 #[cfg(all(feature = "relay", unix))]
 pub mod redis;

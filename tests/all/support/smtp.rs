@@ -21,6 +21,7 @@ pub struct SmtpServer {
     taken: Arc<Mutex<Vec<Taken>>>,
     logins: Arc<Mutex<Vec<String>>>,
     stopping: Arc<AtomicBool>,
+    ends_after_each: Arc<AtomicBool>,
 }
 
 impl SmtpServer {
@@ -42,8 +43,10 @@ impl SmtpServer {
             taken: Arc::default(),
             logins: Arc::default(),
             stopping: Arc::default(),
+            ends_after_each: Arc::default(),
         };
         let (taken, logins, stopping) = (server.taken.clone(), server.logins.clone(), server.stopping.clone());
+        let ends_after_each = server.ends_after_each.clone();
         let answer: Arc<Mutex<Answer>> = Arc::new(Mutex::new(Box::new(answer)));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -52,10 +55,16 @@ impl SmtpServer {
                 }
                 let Ok(stream) = stream else { continue };
                 let (taken, logins, answer) = (taken.clone(), logins.clone(), answer.clone());
-                std::thread::spawn(move || drop(talk(&stream, &taken, &logins, &answer)));
+                let ends = ends_after_each.clone();
+                std::thread::spawn(move || drop(talk(&stream, &taken, &logins, &answer, &ends)));
             }
         });
         server
+    }
+
+    /// From now on it takes one e-mail a connection, and hangs up.
+    pub fn end_after_each(&self) {
+        self.ends_after_each.store(true, Ordering::SeqCst);
     }
 
     pub fn taken(&self) -> Vec<Taken> {
@@ -80,6 +89,7 @@ fn talk(
     taken: &Mutex<Vec<Taken>>,
     logins: &Mutex<Vec<String>>,
     answer: &Mutex<Answer>,
+    ends_after_each: &AtomicBool,
 ) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream);
     let say = |text: &str| {
@@ -128,6 +138,9 @@ fn talk(
                 }
                 taken.lock().unwrap().push(Taken { from: from.clone(), to: to.clone(), data });
                 say("250 taken as 17")?;
+                if ends_after_each.load(Ordering::SeqCst) {
+                    return Ok(());
+                }
             }
             "QUIT" => return say("221 bye"),
             _ => say("250 ok")?,
