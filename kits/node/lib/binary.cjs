@@ -31,15 +31,21 @@ function findBinary() {
   }
   for (const folder of (process.env.PATH ?? "").split(path.delimiter)) {
     const found = path.join(folder, name);
-    // The shim of this package is no daemon.
-    if (folder && isFile(found) && !isShim(found)) {
+    // Where packages are installed there are scripts and links that lead here again.
+    if (folder && isNative(found)) {
       return found;
     }
   }
-  throw new Error(
-    `there is no daemon for ${process.platform} ${process.arch}: the package ${wanted} is not installed ` +
-      "(optional dependencies may be switched off), and no bulkd is on the PATH",
-  );
+  throw new Error(missing(wanted));
+}
+
+function missing(wanted) {
+  const platforms = Object.keys(own.optionalDependencies ?? {}).map((it) => it.replace("@bulkd/", ""));
+  const none = `there is no daemon for ${process.platform} ${process.arch}: `;
+  if (platforms.length > 0 && !platforms.includes(wanted.replace("@bulkd/", ""))) {
+    return `${none}there are packages for ${platforms.join(", ")}, and no bulkd is on the PATH; BULKD_BINARY names one that you have`;
+  }
+  return `${none}the package ${wanted} is not installed (optional dependencies may be switched off), and no bulkd is on the PATH`;
 }
 
 /** A file that is not the one that was released is not started. */
@@ -54,16 +60,22 @@ function check(file, from) {
   }
 }
 
-function isFile(file) {
+/** Whether a file can be started and is no script, by its first bytes: ELF, Mach-O, and Windows' own. */
+function isNative(file) {
+  const magic = Buffer.alloc(4);
   try {
-    return fs.statSync(file).isFile();
+    fs.accessSync(file, fs.constants.X_OK);
+    const handle = fs.openSync(file);
+    try {
+      fs.readSync(handle, magic, 0, magic.length, 0);
+    } finally {
+      fs.closeSync(handle);
+    }
   } catch {
     return false;
   }
-}
-
-function isShim(file) {
-  return fs.realpathSync(file) === fs.realpathSync(path.join(__dirname, "..", "bin", "bulkd.cjs"));
+  const first = magic.toString("hex");
+  return ["7f454c46", "cffaedfe", "cefaedfe", "cafebabe"].includes(first) || first.startsWith("4d5a");
 }
 
 module.exports = { findBinary, platformPackage };

@@ -7,21 +7,35 @@ const { Environment } = require("./environment.cjs");
 
 /** Lines of the daemon's log that are kept for an error. */
 const LINES = 200;
+const START_MS = 30_000;
 const STOP_MS = 20_000;
 
-/** A daemon of its own: on a free port, with a file that is thrown away, and a clock that can be moved. */
+const ADDRESS = /^bulkd answers on (https?:\/\/[^\s,;]+)/;
+const AUTHORITY = /^The certificate of its authority is (.*)$/;
+
+/**
+ * A daemon of its own: on a free port, with a file that is thrown away, and a clock that can be moved. It ends with this process
+ * or thread, however that ends, which holds the other end of its standard input.
+ */
 class Daemon {
   #process;
   #lines;
   #ended;
+  #stopping = false;
 
-  constructor(process, baseUrl, lines, ended, ca) {
-    this.#process = process;
+  constructor(child, baseUrl, lines, ended, { ca, onEnd } = {}) {
+    this.#process = child;
     this.#lines = lines;
     this.#ended = ended;
     this.baseUrl = baseUrl;
     /** With `--tls` the file with the certificate of its authority. */
     this.ca = ca;
+    ended.then(() => this.#stopping || onEnd?.(this.ended()));
+  }
+
+  /** The id of its process. */
+  get pid() {
+    return this.#process.pid;
   }
 
   /** The environment of a key, by default of a new one, which has nothing yet. */
@@ -34,7 +48,17 @@ class Daemon {
     return this.#lines.join("\n");
   }
 
+  /** How it has ended, with the last lines of its log; undefined while it runs. */
+  ended() {
+    const { exitCode, signalCode } = this.#process;
+    if (exitCode === null && signalCode === null) {
+      return undefined;
+    }
+    return `bulkd ended with ${signalCode ? `signal ${signalCode}` : `code ${exitCode}`}; its log:\n${this.log() || "is empty"}`;
+  }
+
   async stop() {
+    this.#stopping = true;
     this.#process.kill("SIGTERM");
     const late = setTimeout(() => this.#process.kill("SIGKILL"), STOP_MS);
     await this.#ended;
@@ -46,47 +70,86 @@ class Daemon {
   }
 }
 
-/** Starts a daemon, and is done when it answers. `flags` come behind those that tests need. */
-async function start({ flags = [], binary = findBinary() } = {}) {
-  const all = ["--ephemeral", "--listen", "127.0.0.1:0", "--test-clock", "--log", "warn", ...flags];
+/**
+ * Starts a daemon, and is done when it answers. `flags` come behind those that tests need. `onEnd` is told when it ends without
+ * having been stopped.
+ */
+async function start({ flags = [], binary = findBinary(), timeoutMs = START_MS, onEnd } = {}) {
+  const all = ["--ephemeral", "--listen", "127.0.0.1:0", "--test-clock", "--log", "warn", "--stop-with-stdin", ...flags];
+  const command = `${binary} ${all.join(" ")}`;
   // Settings of a daemon that this machine has otherwise are not meant.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("BULKD_")));
-  const child = spawn(binary, all, { stdio: ["ignore", "pipe", "pipe"], env });
+  const cannot = (error) => new Error(`${binary} cannot be started: ${error.message}`);
+  let child;
+  try {
+    child = spawn(binary, all, { stdio: "pipe", env });
+  } catch (error) {
+    throw cannot(error);
+  }
+  const streams = [child.stdin, child.stdout, child.stderr];
   const lines = [];
-  createInterface({ input: child.stderr }).on("line", (line) => {
-    lines.push(line);
-    lines.splice(0, lines.length - LINES);
-  });
+  const said = [];
   const ended = new Promise((resolve) => child.once("close", resolve));
-  const failed = new Promise((_, reject) => {
-    child.once("error", (error) => reject(new Error(`${binary} cannot be started: ${error.message}`)));
-    ended.then(() => reject(new Error(`${binary} ${all.join(" ")} did not start:\n${lines.join("\n")}`)));
-  });
-  // Where it has started, its end is no failure.
-  failed.catch(() => {});
-  const stop = () => child.kill("SIGKILL");
-  process.once("exit", stop);
-  ended.then(() => process.removeListener("exit", stop));
-  const first = new Promise((resolve) => {
-    let address;
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      if (address) {
-        // The authority is told before anything else.
-        resolve([address, /^The certificate of its authority is (.*)$/.exec(line)?.[1]]);
-        return;
-      }
-      address = /https?:\/\/[^\s,;]+/.exec(line)?.[0];
-      if (address?.startsWith("http:")) {
-        resolve([address]);
-      }
+  let late;
+  try {
+    const [baseUrl, ca] = await new Promise((resolve, reject) => {
+      child.once("error", (error) => reject(cannot(error)));
+      // It is told on standard output, or on standard error where messages are delivered to standard output.
+      const isStarted = addressIn(said);
+      const hear = (stream, line) => {
+        const found = isStarted(stream, line);
+        if (found) {
+          resolve(found);
+        }
+      };
+      listen(child.stdout, (line) => hear("stdout", line));
+      listen(child.stderr, (line) => {
+        lines.push(line);
+        lines.splice(0, lines.length - LINES);
+        hear("stderr", line);
+      });
+      ended.then(() => reject(new Error(`${command} did not start:\n${said.join("\n")}`)));
+      late = setTimeout(() => {
+        reject(new Error(`${command} has not said its address within ${timeoutMs / 1000} s:\n${said.join("\n")}`));
+      }, timeoutMs);
     });
-  });
-  const [baseUrl, ca] = await Promise.race([first, failed]);
-  // A process that is done does not wait for its daemon.
-  child.unref();
-  child.stdout.unref();
-  child.stderr.unref();
-  return new Daemon(child, baseUrl, lines, ended, ca);
+    // A process that is done does not wait for its daemon.
+    child.unref();
+    streams.forEach((stream) => stream.unref());
+    return new Daemon(child, baseUrl, lines, ended, { ca, onEnd });
+  } catch (error) {
+    child.kill("SIGKILL");
+    streams.forEach((stream) => stream?.destroy());
+    throw error;
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+/** Looks at line by line for the address, and the authority's file, which is told right behind it where it speaks https. */
+function addressIn(said) {
+  let address;
+  let from;
+  let found;
+  return (stream, line) => {
+    if (found) {
+      return undefined;
+    }
+    said.push(line);
+    said.splice(0, said.length - LINES);
+    if (address === undefined) {
+      address = ADDRESS.exec(line)?.[1];
+      from = stream;
+      found = address?.startsWith("http:") ? [address] : undefined;
+    } else if (stream === from) {
+      found = [address, AUTHORITY.exec(line)?.[1]];
+    }
+    return found;
+  };
+}
+
+function listen(stream, heard) {
+  createInterface({ input: stream }).on("line", heard);
 }
 
 module.exports = { Daemon, start };

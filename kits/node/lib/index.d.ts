@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" />
+
 /** The environment variables that point Courier's SDKs at an environment. */
 export interface Variables {
   COURIER_BASE_URL: string;
@@ -193,19 +195,38 @@ export class Environment {
   ask(method: string, path: string, body?: unknown, query?: Record<string, unknown>): Promise<any>;
 }
 
-/** A daemon of its own: on a free port, with a file that is thrown away, and a clock that can be moved. */
-export class Daemon {
+/**
+ * A daemon of its own: on a free port, with a file that is thrown away, and a clock that can be moved. It ends with the process
+ * or thread that has started it, and before that by `stop()` or `await using`.
+ */
+export class Daemon implements AsyncDisposable {
+  private constructor();
   readonly baseUrl: string;
+  /** The id of its process. */
+  readonly pid: number;
   /** With `--tls` the file with the certificate of its authority. */
   readonly ca?: string;
   /** The environment of a key, by default of a new one, which has nothing yet. */
   environment(apiKey?: string): Environment;
   /** The last lines of its log, from warnings on. */
   log(): string;
+  /** How it has ended, with the last lines of its log; undefined while it runs. */
+  ended(): string | undefined;
   stop(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
-export function start(options?: { flags?: string[]; binary?: string }): Promise<Daemon>;
+export interface StartOptions {
+  /** Behind those that tests need. */
+  flags?: string[];
+  /** The daemon's file; that of `findBinary()` unless given. */
+  binary?: string;
+  /** How long it may take until it says its address; 30,000 unless given. */
+  timeoutMs?: number;
+  /** Told when it ends without having been stopped: how, with the last lines of its log. */
+  onEnd?: (told: string) => void;
+}
+export function start(options?: StartOptions): Promise<Daemon>;
 /** The daemon's file: BULKD_BINARY, that of the platform's package, or the one on the PATH. */
 export function findBinary(): string;
 

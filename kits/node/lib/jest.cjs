@@ -22,7 +22,7 @@ function useBulkd() {
   });
   afterEach(async () => {
     if (entered) {
-      await tell(entered.environment, errors());
+      await tell(entered, errors());
       entered.leave();
     }
     entered = undefined;

@@ -1,3 +1,6 @@
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { NotMet, Refused, start } from "bulkd";
 import { absent, contains, matches, test } from "bulkd/vitest";
 import { describe, expect } from "vitest";
@@ -75,4 +78,18 @@ test("a daemon is started without a test runner", async () => {
   await daemon.stop();
   await expect(start({ flags: ["--nothing"] })).rejects.toThrow("unexpected argument '--nothing'");
   await expect(start({ binary: "/nowhere/bulkd" })).rejects.toThrow("cannot be started");
+});
+
+test("a daemon is waited for no longer than it may take", async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "bulkd-"));
+  const binary = path.join(folder, "slow");
+  fs.writeFileSync(binary, "#!/bin/sh\necho still busy >&2\nexec sleep 1000\n", { mode: 0o755 });
+  await expect(start({ binary, timeoutMs: 300 })).rejects.toThrow(/has not said its address within 0\.3 s:\nstill busy$/);
+  fs.rmSync(folder, { recursive: true });
+});
+
+test("a daemon starts whose messages go to standard output", async () => {
+  const daemon = await start({ flags: ["--deliver", "all=-"] });
+  expect(await daemon.environment().jobs()).toEqual([]);
+  await daemon.stop();
 });

@@ -2,6 +2,11 @@
 import { start, type Environment, type Message } from "bulkd";
 import { contains, test } from "bulkd/vitest";
 import { useBulkd } from "bulkd/jest";
+import { setup, teardown } from "bulkd/vitest/setup";
+import begin from "bulkd/jest/setup";
+import end from "bulkd/jest/teardown";
+// @ts-expect-error There is no default.
+import nothing from "bulkd/vitest/setup";
 
 export async function use(environment: Environment): Promise<string> {
   const message: Message = await environment.waitForMessage(
@@ -20,5 +25,9 @@ export async function use(environment: Environment): Promise<string> {
 test("typed", async ({ bulkd }) => {
   await use(bulkd);
   await use(useBulkd());
-  await (await start({ flags: ["--contract", "live"] })).stop();
+  await (await start({ flags: ["--contract", "live"], timeoutMs: 5_000, onEnd: (told) => told.length })).stop();
+  await using daemon = await start();
+  const ended: string | undefined = daemon.ended();
+  const all: (() => Promise<void>)[] = [setup, teardown, begin, end];
+  nothing ?? [ended, all, daemon.pid];
 });

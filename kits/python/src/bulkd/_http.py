@@ -23,7 +23,14 @@ class Http:
         self._api_key = api_key
         self._ca = ca
 
-    def call(self, method: str, path: str, body: Any = None, query: Optional[Mapping[str, Any]] = None) -> tuple[int, Any]:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: Optional[Mapping[str, Any]] = None,
+        patience: float = _PATIENCE_SECONDS,
+    ) -> tuple[int, Any]:
         """Status and body, which is `None` if there is none."""
         given = {name: value for name, value in (query or {}).items() if value is not None}
         target = self._parts.path.rstrip("/") + path + (f"?{urlencode(given)}" if given else "")
@@ -31,9 +38,9 @@ class Http:
         connection: http.client.HTTPConnection
         if self._parts.scheme == "https":
             trusted = ssl.create_default_context(cafile=self._ca)
-            connection = http.client.HTTPSConnection(host, port, timeout=_PATIENCE_SECONDS, context=trusted)
+            connection = http.client.HTTPSConnection(host, port, timeout=patience, context=trusted)
         else:
-            connection = http.client.HTTPConnection(host, port, timeout=_PATIENCE_SECONDS)
+            connection = http.client.HTTPConnection(host, port, timeout=patience)
         try:
             headers = {"Authorization": f"Bearer {self._api_key}", "Content-Type": "application/json"}
             text = None if body is None else json.dumps(body).encode()

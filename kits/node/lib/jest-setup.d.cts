@@ -1,0 +1,3 @@
+/** For `globalSetup` of jest. */
+declare function begin(): Promise<void>;
+export = begin;

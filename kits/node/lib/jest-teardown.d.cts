@@ -1,0 +1,3 @@
+/** For `globalTeardown` of jest. */
+declare function end(): Promise<void>;
+export = end;
