@@ -683,7 +683,7 @@ fn a_template_does_not_grow_beyond_what_can_be_sent() {
     let daemon = Daemon::start();
     let acme = daemon.customer("acme");
     let path = created(&acme, &saying("Hello"));
-    let long = json!({ "type": "text", "content": "x".repeat(4 << 20) });
+    let long = json!({ "type": "text", "content": "x".repeat(3 << 20) });
     put(&acme, &format!("{path}/elements/elem_2"), &long).ok(200);
     let message = put(&acme, &format!("{path}/elements/elem_3"), &long).refused(400);
     assert!(message.starts_with("content: a template takes at most"), "{message:.200}");
