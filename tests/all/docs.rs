@@ -289,6 +289,7 @@ fn the_guide_shows_what_the_tests_run() {
         ("python", "tests/kits/guide/python/test_app.py"),
         ("js", "tests/kits/guide/node/app.js"),
         ("js", "tests/kits/guide/node/app.test.js"),
+        ("js", "tests/kits/guide/node/vitest.config.mjs"),
         ("rust", "tests/kits/guide/rust/app.rs"),
         ("rust", "tests/kits/guide/rust/app_test.rs"),
     ];

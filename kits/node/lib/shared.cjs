@@ -1,7 +1,7 @@
 "use strict";
 // What vitest and jest have in common: one daemon for the run, found by BULKD_URL, or else one for each process or thread.
-const processes = require("node:child_process");
 const { randomUUID } = require("node:crypto");
+const vm = require("node:vm");
 const { start } = require("./daemon.cjs");
 const { Environment } = require("./environment.cjs");
 
@@ -14,14 +14,25 @@ const FLAGS_VARIABLE = "BULKD_FLAGS";
 const STARTED_VARIABLE = "BULKD_STARTED";
 
 /**
- * Runners give each file of tests modules and globals of its own, and end without a word. What Node itself brings is the same
- * for all of them that run in a process or thread: it holds their daemon.
+ * Runners give each file of tests modules and globals of its own, and end without a word. The process behind them is the same for
+ * all files that run in it, or in a thread of it: it holds their daemon.
  */
 const OF_PROCESS = Symbol.for("bulkd.daemon");
+const itself = vm.runInThisContext("process");
 
 let ofRun;
 
 const launch = (options) => start({ flags: (process.env[FLAGS_VARIABLE] ?? "").split(/\s+/).filter(Boolean), ...options });
+
+/** The daemon of this process or thread. */
+function ofProcess() {
+  itself[OF_PROCESS] ??= launch().then((daemon) => {
+    // A worker may stay for as long as a test does after the runner was killed.
+    itself.once("disconnect", () => daemon.stop());
+    return daemon;
+  });
+  return itself[OF_PROCESS];
+}
 
 /** Before all tests: starts the run's daemon, unless one is named already. */
 async function begin() {
@@ -54,7 +65,7 @@ async function fresh() {
   const apiKey = `test-${randomUUID()}`;
   const url = process.env[URL_VARIABLE];
   if (!url) {
-    const daemon = await (processes[OF_PROCESS] ??= launch());
+    const daemon = await ofProcess();
     const ended = () => daemon.ended();
     if (ended()) {
       throw new Error(ended());
