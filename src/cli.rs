@@ -249,7 +249,8 @@ pub struct Ready {
     #[arg(long, value_name = "ADDRESS", env = "BULKD_LISTEN", default_value = "127.0.0.1:4010", value_parser = address)]
     pub listen: SocketAddr,
 
-    /// Where the daemon answers, if that is not where it listens.
+    /// Where the daemon itself answers, if that is not where it listens. At https, too, it is asked by plain HTTP, which
+    /// needs no certificate and which a proxy before it may refuse.
     #[arg(long, value_name = "URL", value_parser = base_url)]
     pub url: Option<String>,
 }

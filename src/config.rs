@@ -129,10 +129,10 @@ impl Config {
                 self.listen
             )));
         }
-        // Anybody could have mail sent to anywhere.
+        // Every client that reaches the port could have mail sent to anywhere.
         if is_public && self.any_key && (!self.deliver.is_empty() || self.relay.is_some()) {
             return Err(Error::startup(format!(
-                "--listen {} with --api-key '{ANY_KEY}' sends for whom it does not know; name the keys that may use \
+                "--listen {} with --api-key '{ANY_KEY}' would let anyone send; name the keys that may use \
                  --deliver or --relay",
                 self.listen
             )));

@@ -102,7 +102,10 @@ fn until_stopped(run: impl FnOnce(&Receiver<()>) -> Result<()>) -> Result<()> {
 /// process: nothing interrupts its read.
 fn stop_with_stdin(signals: signal_hook::iterator::Handle) -> Result<()> {
     let watch = std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        match std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink()) {
+            Ok(_) => log::info!("standard input has ended"),
+            Err(error) => log::warn!("standard input cannot be read: {error}"),
+        }
         signals.close();
     });
     watch.map(drop).map_err(|error| Error::startup(format!("no thread can be started: {error}")))

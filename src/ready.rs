@@ -31,8 +31,7 @@ pub fn run(flags: &Ready) -> Result<()> {
     }
 }
 
-/// The same place by plain HTTP, by which a daemon tells its health also where it speaks https: to ask that way takes nobody
-/// to trust.
+/// The same place by plain HTTP, by which a daemon tells its health also where it speaks https: that needs no certificate.
 fn plain(url: &str) -> String {
     match url.strip_prefix("https://") {
         // A colon within brackets is a part of the address.

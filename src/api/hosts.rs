@@ -63,7 +63,7 @@ impl Hosts {
                     Kind::Forbidden,
                     match &self.named {
                         Some(_) => {
-                            "Sec-Fetch-Site: a page of another site has sent this; such requests pass with --api-key only"
+                            "Sec-Fetch-Site: a page of another site has sent this; such requests pass only where keys are named with --api-key"
                         }
                         None => "Sec-Fetch-Site: a page of another site has sent this",
                     },

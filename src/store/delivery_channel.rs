@@ -82,9 +82,10 @@ pub fn count_behind(db: &Db<'_>, route: &str) -> Result<u64> {
     Ok(behind.max().unwrap_or(0))
 }
 
-/// Fails if a channel that is delivered has yet to look at messages up to this one.
-pub(in crate::store) fn refuse_if_behind(db: &Db<'_>, up_to: MessageNumber) -> Result<()> {
-    match in_use(db)?.iter().find(|row| row.position.number < up_to) {
+/// Fails if a channel that is delivered has yet to look at messages up to this one, or at what has happened up to this: one
+/// that waited may have gone out by then.
+pub(in crate::store) fn refuse_if_behind(db: &Db<'_>, up_to: MessageNumber, event: MessageEventRow) -> Result<()> {
+    match in_use(db)?.iter().find(|row| row.position.number < up_to || row.position.event < event) {
         None => Ok(()),
         Some(row) => Err(Error::conflict(format!(
             "{} has yet to queue messages of a job that this copies, which would not be sent then; try again when it has",

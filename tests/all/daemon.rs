@@ -699,10 +699,10 @@ fn an_address_that_cannot_be_had_is_refused_before_the_file_is_touched() {
         (vec![taken.as_str()], format!("{taken} is taken by another program; choose another with --listen")),
         (vec!["0.0.0.0:0"], public.to_owned()),
         (vec!["[::]:0"], public.replace("0.0.0.0", "[::]")),
-        // What anybody asks for is sent to nobody.
+        // No client without a key of its own has anything sent.
         (
             vec!["0.0.0.0:0", "--api-key", "*", "--deliver", "sms=file:sms.jsonl"],
-            "--listen 0.0.0.0:0 with --api-key '*' sends for whom it does not know".to_owned(),
+            "--listen 0.0.0.0:0 with --api-key '*' would let anyone send".to_owned(),
         ),
         (vec!["0.0.0.0:0", "--api-key", "k,*"], "--api-key '*' lets in every key; give it alone".to_owned()),
         // An address that no machine has: it is kept for documentation.

@@ -747,9 +747,10 @@ fn copies_that_are_made_while_a_channel_is_not_delivered_are_not_sent_later() {
     check(&database);
 }
 
+const QUEUED: usize = 10_600;
+
 #[test]
 fn a_job_is_not_brought_back_by_copies_while_a_channel_has_yet_to_queue_its_messages() {
-    const QUEUED: usize = 10_600;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("messages.jsonl");
     let daemon = delivering(&[&format!("email=file:{}", file.display())]);
@@ -782,6 +783,44 @@ fn a_job_is_not_brought_back_by_copies_while_a_channel_has_yet_to_queue_its_mess
     let text = std::fs::read_to_string(&file).unwrap();
     let times = |name: &str| text.lines().filter(|line| line.contains(&format!("\"recipient\":\"{name}\""))).count();
     assert_eq!(["reader-0", "reader-1", "reader-2"].map(times), [1, 2, 1]);
+}
+
+/// What waited has gone out: that is told by an event, to which a channel may have yet to come though it knows the message.
+#[test]
+fn a_message_that_waited_is_not_lost_to_copies_before_a_channel_knows_that_it_went_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("emails.jsonl");
+    let daemon = delivering(&[&format!("email=file:{}", file.display())]);
+    let customer = daemon.customer("acme");
+    pause(&customer, "email", true);
+    let waiting = |hours: u64| {
+        let content = json!({ "title": "Hello", "body": "Late" });
+        customer.create(json!({ "message": { "content": content, "delay": { "duration": hours * 3_600_000 } } }))
+    };
+    let large = waiting(1);
+    (0..QUEUED).step_by(530).for_each(|first| drop(customer.ingest(&large, readers(1_000 + first, 530))));
+    customer.run_to_the_end(&large);
+    customer.put("/_bulkd/lifecycle", &json!({ "mode": "manual" })).ok(200);
+    let job_id = waiting(2);
+    customer.ingest(&job_id, readers(0, 3));
+    customer.run(&job_id);
+    let step = || customer.post("/_bulkd/step", &json!({ "job_id": job_id, "users": 1 })).ok(200);
+    step();
+    for name in ["it", "too"] {
+        customer.put(&format!("/_bulkd/snapshots/{name}"), &json!({})).ok(200);
+    }
+    step();
+    wait_for(&customer, "email", "knows all messages", |it| it["behind"] == 0);
+    daemon.clock.advance(Duration::from_secs(3 * 3_600));
+    wait_until("all have gone out", || customer.get("/_bulkd/outbox?status=DELAYED").ok(200)["items"] == json!([]));
+    let refused = customer.post("/_bulkd/snapshots/it/restore", &json!({}));
+    assert_eq!((refused.status, refused.text.contains("--deliver email has yet to queue")), (409, true), "{refused:?}");
+    pause(&customer, "email", false);
+    wait_for(&customer, "email", "has sent all", |it| is_done(it) && it["delivered"] == QUEUED + 2);
+    customer.post("/_bulkd/snapshots/it/restore", &json!({})).ok(200);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let times = |name: &str| text.lines().filter(|line| line.contains(&format!("\"recipient\":\"{name}\""))).count();
+    assert!(["reader-0", "reader-1"].map(times).iter().all(|times| *times >= 1));
 }
 
 #[test]

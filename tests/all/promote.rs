@@ -98,10 +98,15 @@ fn a_terminal_shows_how_far_a_job_has_come_and_nothing_of_that_stays() {
     command.stderr(File::options().read(true).write(true).open(name).unwrap()).env("TERM", "xterm");
     let promoted = Binary::spawn(&mut command);
     drop(command);
-    let mut shown = Vec::new();
-    // It fails once nobody has the other end any more.
-    assert!(File::from(terminal).read_to_end(&mut shown).is_err());
+    let (told, shown) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut shown = Vec::new();
+        // It fails once the other end is closed.
+        assert!(File::from(terminal).read_to_end(&mut shown).is_err());
+        told.send(shown).unwrap();
+    });
     let ended = promoted.wait();
+    let shown = shown.recv_timeout(crate::support::PATIENCE).expect("the terminal is closed");
     assert!(ended.code == Some(0) && ended.stdout.ends_with("users sent: 1050\nIt runs.\n"), "{ended:?}");
     let shown = String::from_utf8(shown).unwrap();
     assert!(shown.contains(" 0 of 1,050 users, "), "{shown:?}");

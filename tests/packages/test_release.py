@@ -34,7 +34,7 @@ RUSTUP = "#!/bin/sh\nprintf '%s-unknown-linux-musl\\n' x86_64 aarch64\n"
 TARGETS = {"x86_64-unknown-linux-musl": "its own", "aarch64-unknown-linux-musl": "16"}
 
 
-def test_the_same_commit_gives_the_same_archives(tmp_path):
+def test_what_is_packed_of_the_same_commit_and_binary_is_the_same(tmp_path):
     """And the same packages of npm's, whoever makes them, and when."""
     programs = tmp_path / "bin"
     programs.mkdir()

@@ -235,7 +235,20 @@ impl Worker {
     }
 
     /// Has an event whose try has failed tried once more, or given up after so many.
-    fn try_again(&mut self, taken: &Taken, (reason, error): (Reason, &str), named: Option<Duration>) -> Answer<()> {
+    fn try_again(&mut self, taken: &Taken, failed: (Reason, &str), named: Option<Duration>) -> Answer<()> {
+        let mut note = redis::pipe();
+        self.plan_again(taken, failed, named, &mut note);
+        if note.is_empty() { Ok(()) } else { self.link.ask_all(&note) }
+    }
+
+    /// The same here alone. What Redis is to know of it is left in `note`.
+    fn plan_again(
+        &mut self,
+        taken: &Taken,
+        (reason, error): (Reason, &str),
+        named: Option<Duration>,
+        note: &mut redis::Pipeline,
+    ) {
         let failed_tries = taken.failed_tries.saturating_add(1);
         if failed_tries >= self.tries {
             let why = format!("given up after {failed_tries} tries: {error}");
@@ -244,19 +257,15 @@ impl Worker {
                 held.failed_tries = failed_tries;
             }
             self.end(taken, report, true);
-            return Ok(());
+            return;
         }
         let wait = retry::step(&RETRY_SECONDS, (failed_tries as usize).saturating_sub(1));
         let due = Instant::now() + wait.max(named.unwrap_or_default());
-        let mut note = redis::pipe();
-        {
-            let mut shared = self.leg.shared();
-            shared.queue.put_back(&taken.id, Some(due), failed_tries);
-            if let Some(held) = shared.queue.find(&taken.id) {
-                self.leg.group.note_tries(&mut note, held);
-            }
+        let mut shared = self.leg.shared();
+        shared.queue.put_back(&taken.id, Some(due), failed_tries);
+        if let Some(held) = shared.queue.find(&taken.id) {
+            self.leg.group.note_tries(note, held);
         }
-        if note.is_empty() { Ok(()) } else { self.link.ask_all(&note) }
     }
 
     /// Leaves what was not yet tried to others that deliver the channel, and to itself after its rest. A channel that is given
@@ -292,7 +301,12 @@ impl Worker {
         let Err(error) = self.leg.sender.sync() else { return Ok(()) };
         self.failing.failed(&error);
         let taken = self.leg.shared().queue.take_back_accepted();
-        taken.iter().try_for_each(|taken| self.try_again(taken, (Reason::Failed, &error), None))
+        // All of them, before a Redis that is gone can come between: a lost write is told once.
+        let mut note = redis::pipe();
+        for taken in &taken {
+            self.plan_again(taken, (Reason::Failed, &error), None, &mut note);
+        }
+        if note.is_empty() { Ok(()) } else { self.link.ask_all(&note) }
     }
 
     /// Writes down what came of what was sent. That, the acknowledgement and the removal happen together or not at all.

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender as Channel, at, bounded, never, select};
+use crossbeam_channel::{Receiver, Sender as Channel, at, bounded, never, select, select_biased};
 
 /// A thread that does one thing after the other. It ends by itself once this is dropped and it has done what it is at.
 pub struct Apart<I, O> {
@@ -53,10 +53,11 @@ impl<I: Send + 'static, O: Send + 'static> Apart<I, O> {
 }
 
 impl<O> Answer<O> {
-    /// Waits for it until then, and no longer than until a stop, if these are given.
+    /// Waits for it until then, and no longer than until a stop, if these are given. An answer that is there counts, however
+    /// late it is looked for: what was sent is not to be sent again.
     pub fn wait(&self, until: Option<Instant>, stops: Option<&Stops>) -> Result<O, Without> {
         let (late, nothing) = (until.map_or_else(never, at), never());
-        select! {
+        select_biased! {
             recv(self.0) -> answer => answer.map_err(|_| Without::Ended),
             recv(late) -> _ => Err(Without::Late),
             recv(stops.map_or(&nothing, |it| &it.stopped)) -> _ => Err(Without::Stopped),

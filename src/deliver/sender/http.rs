@@ -201,7 +201,7 @@ mod tests {
         };
         let server = std::thread::Builder::new().spawn(drip).unwrap();
         let call = || {
-            let client = Client::within(Duration::from_millis(300)).unwrap();
+            let client = Client::within(Duration::from_secs(3)).unwrap();
             client.call(request("POST", &url, &[], Vec::new()).unwrap())
         };
         assert!(matches!(call(), Err(Outcome::Refused { retry: Retry::After(None), .. })));

@@ -22,6 +22,8 @@ use crate::model::message_status::Reason;
 
 /// A connection that has rested for so long is asked whether it is still there.
 const ASKED_AFTER: Duration = Duration::from_secs(2);
+/// For the last word of a conversation.
+const PARTING: Duration = Duration::from_secs(1);
 /// Where the password is.
 const PASSWORD: &str = "BULKD_SMTP_PASSWORD";
 
@@ -52,12 +54,12 @@ enum Fault {
     Smtp(SmtpError),
     /// The server cannot take such a one.
     Unable(&'static str),
-    /// Nobody waits for it any more.
+    /// The send was abandoned.
     Left,
 }
 
 impl Progress {
-    /// Has nothing more begun, for nobody waits for it. Returns whether the server may have all of it by now.
+    /// Abandons the send: nothing more of it is begun. Returns whether the server may have all of it by now.
     pub fn leave(&self) -> bool {
         self.is_left.store(true, Ordering::SeqCst);
         self.is_handed_over()
@@ -134,7 +136,10 @@ impl Talk {
     }
 
     /// Hands an e-mail over, and waits for the answer.
-    pub fn hand_over(&mut self, mail: &Mail, progress: &Progress) -> Outcome {
+    ///
+    /// Each step before it has a short time. A server that has all of the e-mail may look at it until `until`: without its
+    /// answer it would be sent again.
+    pub fn hand_over(&mut self, mail: &Mail, until: Instant, progress: &Progress) -> Outcome {
         let envelope = match envelope(mail) {
             Ok(envelope) => envelope,
             Err(error) => return Outcome::refused(error),
@@ -144,14 +149,16 @@ impl Talk {
             (used.elapsed() < ASKED_AFTER || connection.test_connected()).then_some(connection)
         });
         if let Some(connection) = known {
-            let given = self.give(connection, &envelope, mail, progress);
+            let given = self.give(connection, &envelope, mail, until, progress);
             // A server may take so many e-mails by a connection, and say so only now: by a new one it takes this one.
             if !matches!(&given, Err(fault) if fault.is_end() && !progress.is_handed_over()) {
                 return given.unwrap_or_else(|fault| refused(&fault));
             }
         }
         match self.server.connect(self.step, progress) {
-            Ok(connection) => self.give(connection, &envelope, mail, progress).unwrap_or_else(|fault| refused(&fault)),
+            Ok(connection) => {
+                self.give(connection, &envelope, mail, until, progress).unwrap_or_else(|fault| refused(&fault))
+            }
             Err(fault) => not_reached(&fault),
         }
     }
@@ -162,14 +169,20 @@ impl Talk {
         mut connection: SmtpConnection,
         envelope: &MailEnvelope,
         mail: &Mail,
+        until: Instant,
         progress: &Progress,
     ) -> std::result::Result<Outcome, Fault> {
-        let given = give(&mut connection, envelope, mail.data.as_bytes(), progress);
+        let given = give(&mut connection, envelope, mail.data.as_bytes(), until, progress);
         match &given {
-            Ok(_) => self.connection = Some((connection, Instant::now())),
-            // One that answers is told that this is all.
-            Err(Fault::Smtp(error)) if error.status().is_some() => drop(connection.quit()),
-            Err(_) => {}
+            // With another time for its steps than it had it would not be used again.
+            Ok(_) if connection.set_timeout(Some(self.step)).is_ok() => {
+                self.connection = Some((connection, Instant::now()));
+            }
+            // One that answers is told that this is all. Its answer to that is worth no wait.
+            Err(Fault::Smtp(error)) if error.status().is_some() => {
+                let _ = connection.set_timeout(Some(PARTING)).map(|()| connection.quit());
+            }
+            _ => {}
         }
         given.map(|response| Outcome::Accepted { reference: response.first_line().map(str::to_owned) })
     }
@@ -180,6 +193,7 @@ fn give(
     connection: &mut SmtpConnection,
     envelope: &MailEnvelope,
     data: &[u8],
+    until: Instant,
     progress: &Progress,
 ) -> std::result::Result<Response, Fault> {
     let has = |connection: &SmtpConnection, extension| connection.server_info().supports_feature(extension);
@@ -206,6 +220,7 @@ fn give(
     progress.go_on()?;
     connection.command(Data)?;
     progress.hand_over()?;
+    let _ = connection.set_timeout(Some(until.saturating_duration_since(Instant::now()).max(PARTING)));
     Ok(connection.message(data)?)
 }
 
@@ -230,7 +245,7 @@ fn not_reached(fault: &Fault) -> Outcome {
         }
         Fault::Smtp(error) => Outcome::failed(format!("the SMTP server is not reached: {}", words(error))),
         Fault::Unable(why) => Outcome::failed(*why),
-        Fault::Left => Outcome::failed("nobody waits for it any more"),
+        Fault::Left => Outcome::failed("the send was abandoned"),
     }
 }
 
