@@ -9,6 +9,7 @@ const { Environment } = require("./environment.cjs");
 const LINES = 200;
 const START_MS = 30_000;
 const STOP_MS = 20_000;
+const READ_MS = 5_000;
 
 const ADDRESS = /^bulkd answers on (https?:\/\/[^\s,;]+)/;
 const AUTHORITY = /^The certificate of its authority is (.*)$/;
@@ -61,8 +62,12 @@ class Daemon {
     this.#stopping = true;
     this.#process.kill("SIGTERM");
     const late = setTimeout(() => this.#process.kill("SIGKILL"), STOP_MS);
-    await this.#ended;
+    // Its output has an end behind its own, for which a process that holds it open is not waited for.
+    let given;
+    const longest = new Promise((resolve) => (given = setTimeout(resolve, STOP_MS + READ_MS)));
+    await Promise.race([this.#ended, longest]);
     clearTimeout(late);
+    clearTimeout(given);
   }
 
   async [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {

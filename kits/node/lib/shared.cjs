@@ -21,6 +21,8 @@ const OF_PROCESS = Symbol.for("bulkd.daemon");
 const itself = vm.runInThisContext("process");
 
 let ofRun;
+/** The authority that was put into NODE_EXTRA_CA_CERTS. */
+let trusted;
 
 const launch = (options) => start({ flags: (process.env[FLAGS_VARIABLE] ?? "").split(/\s+/).filter(Boolean), ...options });
 
@@ -45,6 +47,7 @@ async function begin() {
   if (ofRun.ca !== undefined) {
     process.env[CA_VARIABLE] = ofRun.ca;
     // Node reads it when a process starts: workers do, from now on.
+    trusted = process.env.NODE_EXTRA_CA_CERTS === undefined ? ofRun.ca : undefined;
     process.env.NODE_EXTRA_CA_CERTS ??= ofRun.ca;
   }
 }
@@ -54,6 +57,10 @@ async function end() {
   if (ofRun) {
     for (const name of [URL_VARIABLE, CA_VARIABLE, STARTED_VARIABLE]) {
       delete process.env[name];
+    }
+    // The next run, where the runner goes on, has another authority.
+    if (trusted !== undefined && process.env.NODE_EXTRA_CA_CERTS === trusted) {
+      delete process.env.NODE_EXTRA_CA_CERTS;
     }
     await ofRun.stop();
     ofRun = undefined;

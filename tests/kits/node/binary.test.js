@@ -75,7 +75,9 @@ async function served(flags, stdin) {
   copyPlatform();
   const all = ["--ephemeral", "--listen", "127.0.0.1:0", "--log", "warn", ...flags];
   const child = spawn(process.execPath, [shim, ...all], { stdio: [stdin, "pipe", "inherit"], env });
-  const line = await new Promise((resolve) => createInterface({ input: child.stdout }).once("line", resolve));
+  const line = await new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).once("line", resolve).once("close", () => reject(new Error("it has said nothing")));
+  });
   return [child, new Promise((resolve) => child.once("close", (...ended) => resolve(ended))), /http:\/\/[^\s,]+/.exec(line)[0]];
 }
 

@@ -95,7 +95,7 @@ describe("a run that passes leaves no daemon behind", () => {
     ["jest", false, ["--maxWorkers=2"]],
     ["jest", false, ["--maxWorkers=2", "--workerThreads"]],
   ])("%s, with a global setup: %s, %j", async (runner, withSetup, flags, daemons) => {
-    const done = spawnSync(process.execPath, run(runner, FILES, flags, withSetup), { env: environment(), encoding: "utf8" });
+    const done = spawnSync(process.execPath, run(runner, FILES, flags, withSetup), { env: environment(), encoding: "utf8", timeout: 50_000 });
     expect(done.status, done.stdout + done.stderr).toBe(0);
     const told = urls();
     expect(told).toHaveLength(FILES);
@@ -144,7 +144,7 @@ test.each(["SIGKILL", "SIGTERM"])("a program that is ended by %s leaves no daemo
 
 test("a program that is done does not wait for its daemon, nor leaves it behind", async () => {
   const program = 'require("bulkd").start().then((it) => console.log(it.baseUrl));';
-  const done = spawnSync(process.execPath, ["-e", program], { encoding: "utf8" });
+  const done = spawnSync(process.execPath, ["-e", program], { encoding: "utf8", timeout: 50_000 });
   expect([done.status, done.stderr]).toEqual([0, ""]);
   await noneIsLeft([done.stdout.trim()]);
 });
@@ -164,7 +164,7 @@ test("a daemon that ends by itself is said to have ended", async () => {
 function printed(runner, withSetup, more, text) {
   const command = run(runner, 1, [], withSetup);
   fs.writeFileSync(`${folder}/0.${runner === "vitest" ? "js" : "cjs"}`, text);
-  const done = spawnSync(process.execPath, command, { env: environment(more), encoding: "utf8" });
+  const done = spawnSync(process.execPath, command, { env: environment(more), encoding: "utf8", timeout: 50_000 });
   expect(done.status, done.stdout + done.stderr).toBe(1);
   return done.stdout + done.stderr;
 }
