@@ -178,7 +178,11 @@ fn printing<T>(run: impl FnOnce(&LineOutput) -> Result<T>) -> Result<T> {
     let output = output()?;
     let outcome = run(&output);
     output.flush();
-    outcome
+    outcome.and_then(|outcome| output.failure().map_or(Ok(outcome), |error| Err(unwritten(&error))))
+}
+
+fn unwritten(error: &std::io::Error) -> Error {
+    Error::startup(format!("standard output cannot be written: {error}"))
 }
 
 fn check(file: &std::path::Path) -> Result<()> {
@@ -203,8 +207,9 @@ fn restore(flags: &Restore) -> Result<()> {
 
 fn ca(flags: &Ca) -> Result<()> {
     let certificate = tls::authority_certificate(&flags.db)?;
-    let _ = write!(std::io::stdout(), "{certificate}");
-    Ok(())
+    // It is often written to a file, which has to have all of it.
+    let mut out = std::io::stdout();
+    out.write_all(certificate.as_bytes()).and_then(|()| out.flush()).map_err(|error| unwritten(&error))
 }
 
 fn compact(file: &std::path::Path) -> Result<()> {

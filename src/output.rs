@@ -31,6 +31,8 @@ struct Waiting {
     is_hurried: bool,
     /// The thread is writing what waited before.
     is_writing: bool,
+    /// Why it could last not be written.
+    failed: Option<io::Error>,
 }
 
 impl LineOutput {
@@ -67,6 +69,11 @@ impl LineOutput {
         }
     }
 
+    /// Why something could not be written. A reader that has gone is no reason: it has what it wanted.
+    pub fn failure(&self) -> Option<io::Error> {
+        self.0.waiting().failed.take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+    }
+
     /// Waits until all is written, but not for a reader that does not read.
     pub fn flush(&self) {
         let mut waiting = self.0.waiting();
@@ -100,11 +107,11 @@ impl Shared {
                 bytes.extend(notice(dropped).into_bytes());
                 bytes.push(b'\n');
             }
-            // A missing reader is no reason to fail.
-            let _ = out.write_all(&bytes).and_then(|()| out.flush());
+            let written = out.write_all(&bytes).and_then(|()| out.flush());
             bytes.clear();
             last_write = Some(Instant::now());
             let mut waiting = self.waiting();
+            waiting.failed = written.err().or_else(|| waiting.failed.take());
             waiting.is_writing = false;
             if waiting.bytes.is_empty() {
                 waiting.is_hurried = false;

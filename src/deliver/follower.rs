@@ -13,6 +13,7 @@ use crate::error::{Result, shown_up_to};
 use crate::follow::{self, Next};
 use crate::model::message_status::Reason;
 use crate::model::row::DeliveryEntry;
+use crate::outage::Outage;
 use crate::retry;
 use crate::store::attempts::{self, Attempt};
 use crate::store::delivery_queue::{self, QueuedEntry};
@@ -50,6 +51,8 @@ struct Follower<'a> {
     failures: u32,
     /// What the last of them was.
     last_error: String,
+    /// Messages that are to be tried again.
+    failing: Outage,
     /// Before the next message is tried, after one that failed.
     gap: Duration,
     keys: RefusedKeys<DeliveryEntry>,
@@ -70,6 +73,10 @@ pub fn follow(store: &Store, route: &Route, job: Job, is_stopping: impl Fn() -> 
         unsettled: Vec::new(),
         failures: 0,
         last_error: String::new(),
+        failing: Outage::of_callers(format!(
+            "--deliver {}: messages are not delivered, and are tried again",
+            route.name
+        )),
         gap: SHORTEST_GAP,
         keys: RefusedKeys::default(),
         rest_set_back_millis: store.set_back_millis(),
@@ -175,6 +182,7 @@ impl Follower<'_> {
                     reference.as_deref().unwrap_or("nameless")
                 );
                 (self.failures, self.gap) = (0, SHORTEST_GAP);
+                self.failing.succeeded();
                 self.keys.accepted();
                 self.keys.forget(&entry.entry);
                 self.unsettled.push((*entry, Attempt::Delivered));
@@ -198,6 +206,7 @@ impl Follower<'_> {
                 Attempt::PutOff { error: error.clone() }
             }
             (None, Retry::Unauthorized | Retry::After(_), Some(wait)) => {
+                self.failing.failed(&error);
                 Attempt::Retry { error: error.clone(), after_millis: named.max(wait) }
             }
             _ => {

@@ -20,7 +20,7 @@ pub fn trust(config: ConfigBuilder<AgentScope>, flag: &str, file: Option<&Path>)
 
 fn of_file(flag: &str, file: &Path) -> Result<RootCerts> {
     let failed = |why: &dyn std::fmt::Display| Error::startup(format!("{flag} {}: {why}", file.display()));
-    let text = std::fs::read(file).map_err(|error| failed(&error))?;
+    let text = super::read_pem(file).map_err(|error| failed(&error))?;
     let certificates: Vec<Certificate<'static>> = parse_pem(&text)
         .filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),

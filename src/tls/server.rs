@@ -70,13 +70,19 @@ fn names(config: &Config) -> Vec<String> {
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let of_file = |error| unreadable("--tls-cert", path, "certificate", &error);
-    let found = CertificateDer::pem_file_iter(path).map_err(of_file)?;
-    let found: Vec<_> = found.collect::<std::result::Result<_, _>>().map_err(of_file)?;
+    let text = pem_file(path).map_err(of_file)?;
+    let found: Vec<_> =
+        CertificateDer::pem_slice_iter(&text).collect::<std::result::Result<_, _>>().map_err(of_file)?;
     if found.is_empty() { Err(of_file(pem::Error::NoItemsFound)) } else { Ok(found) }
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| unreadable("--tls-key", path, "unencrypted private key", &error))
+    let found = pem_file(path).and_then(|text| PrivateKeyDer::from_pem_slice(&text));
+    found.map_err(|error| unreadable("--tls-key", path, "unencrypted private key", &error))
+}
+
+fn pem_file(path: &Path) -> std::result::Result<Vec<u8>, pem::Error> {
+    super::read_pem(path).map_err(pem::Error::Io)
 }
 
 fn unreadable(flag: &str, path: &Path, what: &str, error: &pem::Error) -> Error {

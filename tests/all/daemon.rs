@@ -402,6 +402,22 @@ fn a_signal_ends_it_in_the_middle_of_a_job_which_goes_on_by_itself() {
     assert_drained_in(&folder.database());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_no_success() {
+    let folder = Folder::new();
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let ended = Binary::spawn(bulkd(&["demo", "--exit"]).stdout(full())).wait();
+    assert!(ended.code == Some(1) && ended.stderr.contains("standard output cannot be written"), "{ended:?}");
+    #[cfg(feature = "tls")]
+    {
+        let database = folder.database();
+        let ended = Binary::spawn(bulkd(&["ca", "--db", &database]).stdout(full())).wait();
+        assert!(ended.code == Some(1) && ended.stderr.contains("standard output cannot be written"), "{ended:?}");
+    }
+    drop(folder);
+}
+
 #[test]
 fn it_stops_with_what_has_started_it_when_that_holds_its_standard_input() {
     let folder = Folder::new();

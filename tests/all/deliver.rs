@@ -747,6 +747,22 @@ fn copies_that_are_made_while_a_channel_is_not_delivered_are_not_sent_later() {
     check(&database);
 }
 
+/// Such as one that was cut off with a full disk: what comes behind it is a line of its own.
+#[test]
+fn a_file_that_ends_within_a_line_spoils_no_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("messages.jsonl");
+    std::fs::write(&file, "{\"cut\": ").unwrap();
+    let daemon = delivering(&[&format!("sms=file:{}", file.display())]);
+    let customer = daemon.customer("acme");
+    let message_id = send_one(&customer, text_message("ada", "+15557654321"));
+    wait_until("it is delivered", || record(&customer, &message_id)["status"] == "DELIVERED");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (2, "{\"cut\": "), "{text}");
+    assert_eq!(serde_json::from_str::<Value>(lines[1]).unwrap()["data"]["recipient"], "ada", "{text}");
+}
+
 const QUEUED: usize = 10_600;
 
 #[test]

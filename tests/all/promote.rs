@@ -99,12 +99,13 @@ fn a_terminal_shows_how_far_a_job_has_come_and_nothing_of_that_stays() {
     let promoted = Binary::spawn(&mut command);
     drop(command);
     let (told, shown) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
+    let listen = move || {
         let mut shown = Vec::new();
         // It fails once the other end is closed.
         assert!(File::from(terminal).read_to_end(&mut shown).is_err());
         told.send(shown).unwrap();
-    });
+    };
+    std::thread::Builder::new().name("terminal".to_owned()).spawn(listen).unwrap();
     let ended = promoted.wait();
     let shown = shown.recv_timeout(crate::support::PATIENCE).expect("the terminal is closed");
     assert!(ended.code == Some(0) && ended.stdout.ends_with("users sent: 1050\nIt runs.\n"), "{ended:?}");

@@ -244,6 +244,12 @@ mod with {
             let expected = expected.replace("{cert}", &certificate).replace("{key}", &key);
             assert!(ended.code == Some(1) && ended.stderr.contains(&expected), "{expected}\n{ended:?}");
         }
+        #[cfg(unix)]
+        for flags in [["--tls-cert", "/dev/zero", "--tls-key", &own], ["--tls-cert", &own, "--tls-key", "/dev/zero"]] {
+            let flags = [&flags[..], &["--ephemeral", "--listen", ":0"]].concat();
+            let ended = Binary::spawn(&mut bulkd(&flags)).wait();
+            assert!(ended.code == Some(1) && ended.stderr.contains("it has more than"), "{ended:?}");
+        }
         let ended = Binary::spawn(&mut bulkd(&["--tls-cert", &own])).wait();
         assert!(ended.code == Some(2) && ended.stderr.contains("--tls-key"), "{ended:?}");
     }

@@ -1,6 +1,8 @@
 "use strict";
 // What vitest and jest have in common: one daemon for the run, found by BULKD_URL, or else one for each process or thread.
 const { randomUUID } = require("node:crypto");
+const fs = require("node:fs");
+const path = require("node:path");
 const vm = require("node:vm");
 const { start } = require("./daemon.cjs");
 const { Environment } = require("./environment.cjs");
@@ -21,7 +23,7 @@ const OF_PROCESS = Symbol.for("bulkd.daemon");
 const itself = vm.runInThisContext("process");
 
 let ofRun;
-/** The authority that was put into NODE_EXTRA_CA_CERTS. */
+/** What was put into NODE_EXTRA_CA_CERTS, and what was there before. */
 let trusted;
 
 const launch = (options) => start({ flags: (process.env[FLAGS_VARIABLE] ?? "").split(/\s+/).filter(Boolean), ...options });
@@ -47,9 +49,17 @@ async function begin() {
   if (ofRun.ca !== undefined) {
     process.env[CA_VARIABLE] = ofRun.ca;
     // Node reads it when a process starts: workers do, from now on.
-    trusted = process.env.NODE_EXTRA_CA_CERTS === undefined ? ofRun.ca : undefined;
-    process.env.NODE_EXTRA_CA_CERTS ??= ofRun.ca;
+    const own = process.env.NODE_EXTRA_CA_CERTS;
+    trusted = { before: own, file: own === undefined ? ofRun.ca : joined(own, ofRun.ca) };
+    process.env.NODE_EXTRA_CA_CERTS = trusted.file;
   }
+}
+
+/** A file with the certificates of both, in the daemon's folder, which goes with it. */
+function joined(own, ca) {
+  const file = path.join(path.dirname(ca), "trusted.pem");
+  fs.writeFileSync(file, [own, ca].map((it) => fs.readFileSync(it, "utf8").trimEnd()).join("\n") + "\n");
+  return file;
 }
 
 /** After all tests. */
@@ -59,8 +69,8 @@ async function end() {
       delete process.env[name];
     }
     // The next run, where the runner goes on, has another authority.
-    if (trusted !== undefined && process.env.NODE_EXTRA_CA_CERTS === trusted) {
-      delete process.env.NODE_EXTRA_CA_CERTS;
+    if (trusted !== undefined && process.env.NODE_EXTRA_CA_CERTS === trusted.file) {
+      set("NODE_EXTRA_CA_CERTS", trusted.before);
     }
     await ofRun.stop();
     ofRun = undefined;

@@ -18,6 +18,7 @@ use super::keys::{Keys, is_tag};
 use super::leg::Leg;
 use super::link::{Answer, Link};
 use super::report::Report;
+use super::stream;
 use super::worker::Worker;
 use crate::deliver::command::Settings;
 use crate::error::{Error, Result, shown_up_to};
@@ -34,6 +35,8 @@ const SHORT_BLOCK: Duration = Duration::from_millis(50);
 const ROOM_WAIT: Duration = Duration::from_millis(20);
 /// Before Redis is tried again.
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
+/// Until a stop is known whose signal was noticed.
+const STOP_HEARD: Duration = Duration::from_millis(50);
 const CREATE_AFTER: Duration = Duration::from_millis(10);
 /// What is being sent at a stop may take so long.
 const STOP_WAIT: Duration = Duration::from_secs(20);
@@ -77,7 +80,7 @@ pub fn run(settings: Settings, out: &LineOutput, stopped: &Receiver<()>) -> Resu
     group.create(&mut link).map_err(|error| link.failed(&error))?;
     out.say(format_args!("bulkd delivers what is in {} at {}, as {}", group.keys.outbox, link.place(), group.name));
     settings.shown.iter().for_each(|line| out.say(format_args!("  {line}")));
-    let trouble = format!("{} cannot be used", link.place());
+    let trouble = "Redis cannot be used";
     let (room, (ends, ended)) = (Bell::default(), bounded(0));
     let mut remote = Remote {
         link,
@@ -117,13 +120,17 @@ pub fn run(settings: Settings, out: &LineOutput, stopped: &Receiver<()>) -> Resu
                 remote.is_stopped_within(CREATE_AFTER);
             }
             Err(error) => {
-                outage.failed(remote.link.failed(&error));
+                // The signal of a stop breaks off a wait for Redis.
+                if !remote.is_stopped_within(STOP_HEARD) {
+                    outage.failed(remote.link.failed(&error));
+                }
                 remote.touched = None;
                 remote.is_stopped_within(RECONNECT_AFTER);
             }
         }
         given_up = remote.given_up();
     }
+    log::info!("stopping");
     remote.stop().map_err(|error| remote.link.failed(&error))?;
     match given_up {
         Some(why) => Err(Error::startup(format!("{why}: what was taken is handed on, and this sender ends"))),
@@ -146,7 +153,14 @@ fn the_only_tag(link: &mut Link) -> Result<String> {
     }
     tags.sort();
     tags.dedup();
-    match tags.as_slice() {
+    // One that a sender was told to wait for, and in which there never was anything, is no file's: its tag may be mistyped.
+    let mut used = Vec::new();
+    for tag in tags {
+        if stream::look(link, &Keys::of(&tag))?.last > 0 {
+            used.push(tag);
+        }
+    }
+    match used.as_slice() {
         [tag] => Ok(tag.clone()),
         [] => Err(Error::startup(format!(
             "{} has no outbox of a bulkd yet; start one with --relay, or say with --tag which one is to come",

@@ -73,7 +73,7 @@ impl Worker {
 
     /// Sends what the leg is given until that is to stop.
     pub fn run(mut self) {
-        let outage = Outage::new(format!("--deliver {}: {} cannot be used", self.leg.channel, self.link.place()));
+        let outage = Outage::new(format!("--deliver {}: Redis cannot be used", self.leg.channel));
         while !self.leg.is_stopping() {
             let heard = self.leg.bell.rung();
             match self.turn() {

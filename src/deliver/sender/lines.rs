@@ -3,7 +3,7 @@
 //! A thread of its own writes them: a reader that has stopped holds that one up, and a stop goes on without it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,16 +32,15 @@ impl LinesSender {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path).map_err(|error| Error::startup(format!("it cannot be opened: {error}")))?;
         let file = Arc::new(file);
-        LinesSender::start(Some(file.clone()), file)
+        LinesSender::start(Some(file.clone()), file, ends_torn(path))
     }
 
     pub fn output() -> Result<Self> {
-        LinesSender::start(None, io::stdout())
+        LinesSender::start(None, io::stdout(), false)
     }
 
-    fn start(file: Option<Arc<File>>, mut out: impl Write + Send + 'static) -> Result<Self> {
-        // Whether a line may have been written in part: the next one begins a line of its own.
-        let mut is_torn = false;
+    /// `is_torn`: a line may have been written in part, so that the next one begins a line of its own.
+    fn start(file: Option<Arc<File>>, mut out: impl Write + Send + 'static, mut is_torn: bool) -> Result<Self> {
         let write = move |mut line: String| {
             if is_torn {
                 line.insert(0, '\n');
@@ -69,6 +68,20 @@ impl LinesSender {
         };
         answered.unwrap_or_else(|without| Err(io::Error::other(why(without))))
     }
+}
+
+/// Whether a file ends within a line, such as one that was cut off with a full disk or a machine. One that cannot be read is
+/// taken to be whole.
+fn ends_torn(path: &Path) -> bool {
+    let is_file = std::fs::metadata(path).is_ok_and(|it| it.is_file() && it.len() > 0);
+    let last = || -> io::Result<u8> {
+        let mut file = File::open(path)?;
+        let mut last = [0];
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+        Ok(last[0])
+    };
+    is_file && last().is_ok_and(|last| last != b'\n')
 }
 
 impl Sender for LinesSender {

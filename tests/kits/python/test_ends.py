@@ -58,7 +58,14 @@ class Run:
         for name in ("BULKD_URL", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID"):
             environment.pop(name, None)
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *flags, "test_stays.py"]
-        self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+        # A script's background has some of them ignored, and so has all that is started there.
+        def heed() -> None:
+            for it in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+                signal.signal(it, signal.SIG_DFL)
+
+        self.process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, preexec_fn=heed
+        )
         self.tests = tests
 
     def urls(self) -> "set[str]":

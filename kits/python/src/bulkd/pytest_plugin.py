@@ -47,13 +47,15 @@ def _wrong_with(name: str, url: str, ca: Optional[str]) -> Optional[str]:
     """Why the address that was given is none of a daemon."""
     at = f"at {url}, which {name} names"
     try:
-        status, _ = Http(url, "test", ca).call("GET", "/_bulkd/health", patience=_ANSWER_SECONDS)
+        status, answer = Http(url, "test", ca).call("GET", "/_bulkd/health", patience=_ANSWER_SECONDS)
     except (OSError, ValueError, HTTPException) as error:
         trusted = ""
         if url.startswith("https:"):
             trusted = f"; BULKD_CA, the file with the authority of its https, is {ca or 'not set'}"
         return f"no bulkd answers {at}: {error}{trusted}"
-    return None if status == 200 else f"no bulkd answers {at}: the answer to GET /_bulkd/health has status {status}"
+    why = answer.get("message", "") if isinstance(answer, dict) else ""
+    told = f"no bulkd answers {at}: the answer to GET /_bulkd/health has status {status}{why and ': '}{why}"
+    return None if status == 200 else told
 
 
 @pytest.fixture(scope="session")
