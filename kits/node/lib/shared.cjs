@@ -55,10 +55,11 @@ async function begin() {
   }
 }
 
-/** A file with the certificates of both, in the daemon's folder, which goes with it. */
+/** A file with the certificates of both, in the daemon's folder, which goes with it. Node goes on without one that is not there. */
 function joined(own, ca) {
   const file = path.join(path.dirname(ca), "trusted.pem");
-  fs.writeFileSync(file, [own, ca].map((it) => fs.readFileSync(it, "utf8").trimEnd()).join("\n") + "\n");
+  const there = [own, ca].filter((it) => fs.existsSync(it));
+  fs.writeFileSync(file, there.map((it) => `${fs.readFileSync(it, "utf8").trimEnd()}\n`).join(""));
   return file;
 }
 
