@@ -415,13 +415,14 @@ pub struct Ca {
 impl Serve {
     /// The settings that these flags mean.
     pub fn config(self) -> Config {
+        let any_key = self.api_keys == [ANY_KEY];
         Config {
             listen: self.listen.address,
             listen_too: self.listen.other,
             durability: if self.ephemeral { Durability::Ephemeral } else { self.durability },
             database: (!self.ephemeral).then_some(self.db),
-            any_key: self.api_keys == [ANY_KEY],
-            api_keys: if self.api_keys == [ANY_KEY] { Vec::new() } else { self.api_keys },
+            any_key,
+            api_keys: if any_key { Vec::new() } else { self.api_keys },
             hosts: self.hosts.into_iter().chain(self.listen.name).collect(),
             origins: self.origins,
             workers: self.workers.map_or_else(default_workers, usize::from),

@@ -8,7 +8,7 @@ use super::{message, number};
 use crate::error::{Error, Result};
 use crate::model::channel::Channel;
 use crate::model::deliver_target::flag_of;
-use crate::model::row::{JobRow, MessageEventRow, MessageNumber};
+use crate::model::row::{JobRow, MessageEventRow};
 
 /// A channel that this start delivers.
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ pub(in crate::store) fn advance(
 }
 
 /// The position behind all that is there.
-fn newest(db: &Db<'_>) -> Result<Position> {
+pub(in crate::store) fn newest(db: &Db<'_>) -> Result<Position> {
     let next = number::next_event(db.conn)?;
     Ok(Position { number: message::last_number(db)?, event: MessageEventRow(next.0 - 1) })
 }
@@ -82,10 +82,11 @@ pub fn count_behind(db: &Db<'_>, route: &str) -> Result<u64> {
     Ok(behind.max().unwrap_or(0))
 }
 
-/// Fails if a channel that is delivered has yet to look at messages up to this one, or at what has happened up to this: one
+/// Fails if a channel that is delivered has yet to look at messages up to this position, or at what has happened up to it: one
 /// that waited may have gone out by then.
-pub(in crate::store) fn refuse_if_behind(db: &Db<'_>, up_to: MessageNumber, event: MessageEventRow) -> Result<()> {
-    match in_use(db)?.iter().find(|row| row.position.number < up_to || row.position.event < event) {
+pub(in crate::store) fn refuse_if_behind(db: &Db<'_>, up_to: Position) -> Result<()> {
+    let is_behind = |at: &Position| at.number < up_to.number || at.event < up_to.event;
+    match in_use(db)?.iter().find(|row| is_behind(&row.position)) {
         None => Ok(()),
         Some(row) => Err(Error::conflict(format!(
             "{} has yet to queue messages of a job that this copies, which would not be sent then; try again when it has",

@@ -3,8 +3,8 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::delivery_channel;
 use super::engine::{Db, Tx};
-use super::{message, number};
 use crate::error::Result;
 use crate::model::row::{MessageEventRow, MessageNumber};
 
@@ -36,17 +36,16 @@ pub fn is_copied(db: &Db<'_>, number: MessageNumber, event: MessageEventRow) -> 
 
 /// Takes note that all messages behind this one are copies, if a channel may come to them.
 pub(in crate::store) fn note(tx: &Tx<'_>, before: MessageNumber) -> Result<()> {
-    let last = message::last_number(tx)?;
+    let newest = delivery_channel::newest(tx)?;
     let is_any_delivered = tx.conn.prepare_cached("SELECT 1 FROM delivery_channels LIMIT 1")?.exists([])?;
-    if last <= before || !is_any_delivered {
+    if newest.number <= before || !is_any_delivered {
         return Ok(());
     }
     forget(tx)?;
-    let last_event = number::next_event(tx.conn)?.0 - 1;
     let mut note = tx
         .conn
         .prepare_cached("INSERT INTO delivery_copies (first_number, last_number, last_event) VALUES (?1, ?2, ?3)")?;
-    note.execute(params![before.0 + 1, last, last_event])?;
+    note.execute(params![before.0 + 1, newest.number, newest.event])?;
     Ok(())
 }
 

@@ -10,11 +10,12 @@ use super::engine::recipients::{CachedJobs, Recipients};
 use super::environment::View;
 use super::snapshot::{Kept, Summary, Taken, is_there, not_found};
 use super::snapshot_restore::Restore;
-use super::{Tx, backup, delivery_channel, delivery_copies, fork, message, number, temporary};
+use super::webhook::Position;
+use super::{Tx, backup, delivery_channel, delivery_copies, fork, temporary};
 use crate::error::{Error, Result};
 use crate::id::Ids;
 use crate::model::environment::{Environment, EnvironmentRow};
-use crate::model::row::{MessageEventRow, MessageNumber};
+use crate::model::row::MessageNumber;
 
 /// Snapshots of one environment at most.
 pub const PER_ENVIRONMENT: usize = 100;
@@ -82,14 +83,13 @@ pub struct Restored {
 pub fn restore(view: &View<'_>, name: &str) -> Result<Restored> {
     let restored = change(view, name, |kept, tx, row, name| {
         let mut taken = kept.snapshots.remove(&name).ok_or_else(|| not_found(&name))?;
-        let before = message::last_number(tx)?;
-        let newest_event = MessageEventRow(number::next_event(tx.conn)?.0 - 1);
+        let before = delivery_channel::newest(tx)?;
         let copied = Restore::new(tx, row, kept)?.run(&mut taken)?;
         // The originals are kept for other snapshots, and for no channel.
         if let Some(last) = copied.iter().map(|(_, last, _)| *last).max() {
-            delivery_channel::refuse_if_behind(tx, MessageNumber(last), newest_event)?;
+            delivery_channel::refuse_if_behind(tx, Position { number: MessageNumber(last), ..before })?;
         }
-        delivery_copies::note(tx, before)?;
+        delivery_copies::note(tx, before.number)?;
         let summary = taken.summary(&name);
         kept.snapshots.insert(name, taken);
         Ok(Restored { summary, copied })

@@ -25,7 +25,7 @@ const PEM_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The text of a file with certificates or keys. One that does not end is refused.
 #[cfg(feature = "tls")]
-fn read_pem(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
+pub fn read_pem(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
 
     let mut text = Vec::new();

@@ -100,8 +100,8 @@ async function fresh() {
       throw new Error(`bulkd, which was started for the run, answers no more at ${url}: ${why}; the run has printed how it ended`);
     }
     const ca = process.env[CA_VARIABLE] ?? "not set";
-    const trusted = url.startsWith("https:") ? `; ${CA_VARIABLE}, the file with the authority of its https, is ${ca}` : "";
-    throw new Error(`no bulkd answers at ${url}, which ${URL_VARIABLE} names: ${why}${trusted}`);
+    const hint = url.startsWith("https:") ? `; ${CA_VARIABLE}, the file with the authority of its https, is ${ca}` : "";
+    throw new Error(`no bulkd answers at ${url}, which ${URL_VARIABLE} names: ${why}${hint}`);
   }
 }
 

@@ -10,6 +10,8 @@ use redis::{
 use crate::error::{Error, Result, shown_up_to};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Before Redis is tried again.
+pub const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 /// For an answer, and for Redis to take what is sent. Longer than any wait that is asked of Redis itself.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Characters of what Redis says of a failure.
@@ -62,6 +64,11 @@ impl Link {
     /// Gives several commands at once.
     pub fn ask_all<T: FromRedisValue>(&mut self, commands: &Pipeline) -> Answer<T> {
         self.with(|connection| commands.query(connection))
+    }
+
+    /// Gives several commands of which no answer is awaited, if there are any.
+    pub fn tell(&mut self, commands: &Pipeline) -> Answer<()> {
+        if commands.is_empty() { Ok(()) } else { self.ask_all(commands) }
     }
 
     fn with<T>(&mut self, ask: impl FnOnce(&mut Connection) -> Answer<T>) -> Answer<T> {

@@ -23,6 +23,13 @@ pub struct Taken {
     pub envelope: Arc<Envelope>,
 }
 
+impl Taken {
+    fn of(held: &Held) -> Self {
+        let Held { id, entry, envelope, failed_tries, .. } = held;
+        Taken { id: id.clone(), entry: *entry, failed_tries: *failed_tries, envelope: envelope.clone() }
+    }
+}
+
 impl Queue {
     pub fn iter(&self) -> impl Iterator<Item = &Held> {
         self.held.iter()
@@ -65,8 +72,7 @@ impl Queue {
     pub fn pick(&mut self, now: Instant, comes_last: impl Fn(&Held) -> bool) -> Option<Taken> {
         let held = self.held.iter_mut().filter(|held| held.is_ready(now)).min_by_key(|held| comes_last(held))?;
         held.state = State::Sending(now);
-        let envelope = held.envelope.clone();
-        Some(Taken { id: held.id.clone(), entry: held.entry, failed_tries: held.failed_tries, envelope })
+        Some(Taken::of(held))
     }
 
     /// How long it is until the next try, if one is planned.
@@ -94,16 +100,11 @@ impl Queue {
         }
     }
 
-    /// What was accepted was not, for all that is known. Returns the ids and how often each has failed by now; what others have
-    /// they send.
+    /// What was accepted was not, for all that is known: it is returned, but for what others have taken over and send.
     pub fn take_back_accepted(&mut self) -> Vec<Taken> {
         let is_accepted = |held: &Held| matches!(&held.state, State::Over { report, .. } if report.error().is_none());
         self.held.retain(|held| !held.is_lost || !is_accepted(held));
-        let taken = |held: &Held| {
-            let Held { id, entry, envelope, failed_tries, .. } = held;
-            Taken { id: id.clone(), entry: *entry, failed_tries: *failed_tries, envelope: envelope.clone() }
-        };
-        self.held.iter().filter(|held| is_accepted(held)).map(taken).collect()
+        self.held.iter().filter(|held| is_accepted(held)).map(Taken::of).collect()
     }
 
     pub fn add_ids(&self, into: &mut HeldIds) {

@@ -16,7 +16,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use super::held::{Found, Group, HeldIds, TAKEN_AT_ONCE};
 use super::keys::{Keys, is_tag};
 use super::leg::Leg;
-use super::link::{Answer, Link};
+use super::link::{Answer, Link, RECONNECT_AFTER};
 use super::report::Report;
 use super::stream;
 use super::worker::Worker;
@@ -33,8 +33,6 @@ const LONGEST_BLOCK: Duration = Duration::from_millis(500);
 const SHORT_BLOCK: Duration = Duration::from_millis(50);
 /// Until a channel that has enough may have room again. What it has no room for goes to Redis and back.
 const ROOM_WAIT: Duration = Duration::from_millis(20);
-/// Before Redis is tried again.
-const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 /// Until a stop is known whose signal was noticed.
 const STOP_HEARD: Duration = Duration::from_millis(50);
 const CREATE_AFTER: Duration = Duration::from_millis(10);
@@ -338,11 +336,9 @@ impl Remote {
                 self.group.hand_on(&mut handed_on, &held, Some(&channel));
             }
         }
-        if !handed_on.is_empty() {
-            self.link.ask_all::<()>(&handed_on)?;
-            let of_full = self.legs.iter().filter(|leg| full.contains(&leg.channel));
-            of_full.for_each(|leg| leg.has_left.store(true, Ordering::SeqCst));
-        }
+        self.link.tell(&handed_on)?;
+        let of_full = self.legs.iter().filter(|leg| full.contains(&leg.channel));
+        of_full.for_each(|leg| leg.has_left.store(true, Ordering::SeqCst));
         if is_any_unreadable {
             self.link.ask::<()>(&outcomes.command())?;
         }
@@ -364,9 +360,7 @@ impl Remote {
         for held in self.legs.iter().flat_map(|leg| leg.drain()) {
             self.group.hand_on(&mut commands, &held, None);
         }
-        if !commands.is_empty() {
-            self.link.ask_all::<()>(&commands)?;
-        }
+        self.link.tell(&commands)?;
         self.group.leave(&mut self.link)
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::held::State;
 use super::leg::{HUNGRY, Leg};
-use super::link::{Answer, Link};
+use super::link::{Answer, Link, RECONNECT_AFTER};
 use super::queue::Taken;
 use super::report::Report;
 use crate::clock::Clock;
@@ -30,8 +30,6 @@ const LONGEST_GAP: Duration = Duration::from_secs(5);
 const OWN_REST: Duration = Duration::from_secs(1);
 /// After so many failures that the channel is given up, until one more message is tried.
 const GIVEN_UP_REST: Duration = Duration::from_secs(10 * 60);
-/// Before Redis is tried again.
-const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 /// Before it is looked again whether what is held still is.
 const UNSURE_WAIT: Duration = Duration::from_millis(50);
 /// Between two looks where nothing rings.
@@ -238,7 +236,7 @@ impl Worker {
     fn try_again(&mut self, taken: &Taken, failed: (Reason, &str), named: Option<Duration>) -> Answer<()> {
         let mut note = redis::pipe();
         self.plan_again(taken, failed, named, &mut note);
-        if note.is_empty() { Ok(()) } else { self.link.ask_all(&note) }
+        self.link.tell(&note)
     }
 
     /// The same here alone. What Redis is to know of it is left in `note`.
@@ -306,7 +304,7 @@ impl Worker {
         for taken in &taken {
             self.plan_again(taken, (Reason::Failed, &error), None, &mut note);
         }
-        if note.is_empty() { Ok(()) } else { self.link.ask_all(&note) }
+        self.link.tell(&note)
     }
 
     /// Writes down what came of what was sent. That, the acknowledgement and the removal happen together or not at all.

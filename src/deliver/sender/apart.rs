@@ -2,9 +2,12 @@
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender as Channel, at, bounded, never, select, select_biased};
+
+/// A stop waits so long for the answer to what is under way.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A thread that does one thing after the other. It ends by itself once this is dropped and it has done what it is at.
 pub struct Apart<I, O> {
@@ -53,9 +56,22 @@ impl<I: Send + 'static, O: Send + 'static> Apart<I, O> {
 }
 
 impl<O> Answer<O> {
-    /// Waits for it until then, and no longer than until a stop, if these are given. An answer that is there counts, however
-    /// late it is looked for: what was sent is not to be sent again.
-    pub fn wait(&self, until: Option<Instant>, stops: Option<&Stops>) -> Result<O, Without> {
+    /// Waits for it until then, if that is given, and no longer than until a stop. At a stop `is_under_way` says whether what
+    /// was ordered may be done by now: then its answer has a short while, for without it that would be done again.
+    pub fn wait(
+        &self,
+        until: Option<Instant>,
+        stops: &Stops,
+        is_under_way: impl FnOnce() -> bool,
+    ) -> Result<O, Without> {
+        match self.wait_until(until, Some(stops)) {
+            Err(Without::Stopped) if is_under_way() => self.wait_until(Some(Instant::now() + GRACE), None),
+            answered => answered,
+        }
+    }
+
+    /// An answer that is there counts, however late it is looked for.
+    fn wait_until(&self, until: Option<Instant>, stops: Option<&Stops>) -> Result<O, Without> {
         let (late, nothing) = (until.map_or_else(never, at), never());
         select_biased! {
             recv(self.0) -> answer => answer.map_err(|_| Without::Ended),

@@ -6,15 +6,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::apart::{Apart, Stops, Without};
 use super::{Outcome, Sender};
 use crate::deliver::envelope::Envelope;
 use crate::error::{Error, Result};
-
-/// A stop waits so long for a line that is being written to a file: as one that was not written it would be sent again.
-const GRACE: Duration = Duration::from_secs(5);
 
 pub struct LinesSender {
     /// `None` is standard output.
@@ -57,11 +53,10 @@ impl LinesSender {
 
     /// Has a line written, unless there is a stop before it is.
     fn write(&self, line: String) -> io::Result<()> {
-        let answered =
-            self.writer.order(line, &self.stops).and_then(|answer| match answer.wait(None, Some(&self.stops)) {
-                Err(Without::Stopped) if self.file.is_some() => answer.wait(Some(Instant::now() + GRACE), None),
-                answered => answered,
-            });
+        // A reader may have stopped; a file takes what it is given, or fails.
+        let is_under_way = || self.file.is_some();
+        let ordered = self.writer.order(line, &self.stops);
+        let answered = ordered.and_then(|answer| answer.wait(None, &self.stops, is_under_way));
         let why = |without| match without {
             Without::Ended => "the thread that writes lines has ended",
             Without::Late | Without::Stopped => "it is stopping",

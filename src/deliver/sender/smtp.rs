@@ -20,8 +20,6 @@ const BYTES_A_SECOND: u64 = 64 * 1024;
 const LONGEST_BOUND: Duration = Duration::from_secs(4 * 60);
 /// For one read or write of it.
 const STEP: Duration = Duration::from_secs(10);
-/// A stop waits so long for a server that has all of an e-mail: without its answer it would be sent again.
-const GRACE: Duration = Duration::from_secs(5);
 /// Threads at once, with those that were left behind. With so many the server is left alone.
 const THREADS: usize = 4;
 
@@ -39,7 +37,6 @@ pub struct SmtpSender {
 struct Bounds {
     whole: Duration,
     step: Duration,
-    grace: Duration,
 }
 
 type Speaker = Apart<Job, Outcome>;
@@ -53,7 +50,7 @@ struct Job {
 
 impl SmtpSender {
     pub fn new(server: &SmtpServer) -> Result<Self> {
-        let bounds = Bounds { whole: BOUND, step: STEP, grace: GRACE };
+        let bounds = Bounds { whole: BOUND, step: STEP };
         Ok(SmtpSender {
             server: Arc::new(Server::new(server)?),
             bounds,
@@ -96,11 +93,7 @@ impl SmtpSender {
         let until = Instant::now() + bound;
         let job = Job { mail: mail.clone(), until, progress: progress.clone() };
         let ordered = speaker.order(job, &self.stops);
-        let answered = ordered.and_then(|answer| match answer.wait(Some(until), Some(&self.stops)) {
-            // It is not to be sent again for want of a word.
-            Err(Without::Stopped) if progress.leave() => answer.wait(Some(Instant::now() + self.bounds.grace), None),
-            answered => answered,
-        });
+        let answered = ordered.and_then(|answer| answer.wait(Some(until), &self.stops, || progress.leave()));
         match answered {
             Ok(outcome) => {
                 *self.kept() = Some(speaker);

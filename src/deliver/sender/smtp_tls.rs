@@ -17,6 +17,7 @@ mod present {
 
     use crate::deliver::sender::words;
     use crate::error::{Error, Result};
+    use crate::tls;
 
     /// Whom to trust.
     pub struct Secure(TlsParameters);
@@ -29,8 +30,8 @@ mod present {
                 None => parameters.certificate_store(CertificateStore::WebpkiRoots),
                 Some(file) => {
                     let named = Path::new(&file).display();
-                    let pem =
-                        std::fs::read(&file).map_err(|error| failed(&format!("SSL_CERT_FILE {named}: {error}")))?;
+                    let pem = tls::read_pem(Path::new(&file))
+                        .map_err(|error| failed(&format!("SSL_CERT_FILE {named}: {error}")))?;
                     let certificate = Certificate::from_pem(&pem).map_err(|error| failed(&words(&error)))?;
                     parameters.certificate_store(CertificateStore::None).add_root_certificate(certificate)
                 }

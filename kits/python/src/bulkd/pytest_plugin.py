@@ -24,7 +24,7 @@ if int(pytest.__version__.split(".")[0]) < 8:
 class _Place:
     url: str
     ca: Optional[str]
-    #: None where it was started by somebody else.
+    #: None where its address was given.
     daemon: Optional[Daemon]
 
     def ended(self, wait: float = 0) -> Optional[str]:
@@ -53,9 +53,10 @@ def _wrong_with(name: str, url: str, ca: Optional[str]) -> Optional[str]:
         if url.startswith("https:"):
             trusted = f"; BULKD_CA, the file with the authority of its https, is {ca or 'not set'}"
         return f"no bulkd answers {at}: {error}{trusted}"
+    if status == 200:
+        return None
     why = answer.get("message", "") if isinstance(answer, dict) else ""
-    told = f"no bulkd answers {at}: the answer to GET /_bulkd/health has status {status}{why and ': '}{why}"
-    return None if status == 200 else told
+    return f"no bulkd answers {at}: the answer to GET /_bulkd/health has status {status}{why and ': '}{why}"
 
 
 @pytest.fixture(scope="session")
